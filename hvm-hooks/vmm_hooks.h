@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmm_hooks.h: what the rest of the hypervisor sees of the hooks.
+ *
+ * With CONFIG_VMM_HOOKS off every hook is an inline that does nothing; with
+ * it on, a domain that never had a session costs one test of a pointer.
+ */
+#ifndef __XEN_VMM_HOOKS_H__
+#define __XEN_VMM_HOOKS_H__
+
+#include <xen/mm-frame.h>
+#include <xen/types.h>
+#include <public/vmm_op.h>
+
+struct domain;
+struct page_info;
+
+#ifdef CONFIG_VMM_HOOKS
+
+#include <xen/sched.h>
+#include <xen/guest_access.h>
+
+/* XENMEM_vmm_op. */
+long vmm_memory_op(XEN_GUEST_HANDLE_PARAM(xen_vmm_op_t) arg);
+
+/* XENMEM_acquire_resource, XENMEM_resource_vmm_ring. */
+unsigned int vmm_ring_max_frames(const struct domain *d);
+int vmm_ring_acquire(struct domain *d, unsigned int id, unsigned int frame,
+                     unsigned int nr_frames, xen_pfn_t mfn_list[]);
+
+/* A pager has, or had, pages of this domain. */
+bool vmm_session_active(const struct domain *d);
+
+/*
+ * A gfn of paging type was touched.  False: no session, stock paging's
+ * business.  No lock is held.  The first is for nested page faults, with
+ * XEN_VMM_ACCESS_*; the second for everything else.
+ */
+bool vmm_session_fault(struct domain *d, gfn_t gfn, unsigned int access);
+bool vmm_session_populate(struct domain *d, gfn_t gfn);
+
+/* A gfn that was paged out is not any more, and not through the pager. */
+bool vmm_session_dropped(struct domain *d, gfn_t gfn);
+
+/* Brackets the handler of a guest's hypercall. */
+void vmm_session_in_hypercall(struct vcpu *v, bool in);
+/*
+ * The argument of a hypercall lies in a page that is paged out and was asked
+ * for: sleep until it is in.  True: try again.  False: cannot sleep here.
+ */
+bool vmm_session_wait(struct vcpu *v);
+
+/* The domain is dead and its vCPUs are paused; and: nobody knows it any more. */
+void vmm_session_destroy(struct domain *d);
+void vmm_session_free(struct domain *d);
+/* A vCPU sleeps on a wait queue of ours (livepatch asks). */
+bool vmm_session_has_sleeper(const struct domain *d);
+
+#else /* !CONFIG_VMM_HOOKS */
+
+static inline bool vmm_session_active(const struct domain *d)
+{
+    return false;
+}
+static inline bool vmm_session_fault(struct domain *d, gfn_t gfn,
+                                     unsigned int access)
+{
+    return false;
+}
+static inline bool vmm_session_populate(struct domain *d, gfn_t gfn)
+{
+    return false;
+}
+static inline bool vmm_session_dropped(struct domain *d, gfn_t gfn)
+{
+    return false;
+}
+static inline void vmm_session_in_hypercall(struct vcpu *v, bool in) {}
+static inline bool vmm_session_wait(struct vcpu *v)
+{
+    return false;
+}
+static inline void vmm_session_destroy(struct domain *d) {}
+static inline void vmm_session_free(struct domain *d) {}
+static inline bool vmm_session_has_sleeper(const struct domain *d)
+{
+    return false;
+}
+
+#endif /* CONFIG_VMM_HOOKS */
+
+#endif /* __XEN_VMM_HOOKS_H__ */
