@@ -247,6 +247,7 @@ void vmm_session_stat(struct domain *d, struct xen_vmm_stat *op)
     op->nr_rescued = s->nr_rescued;
     op->nr_hypercall_waits = s->nr_hypercall_waits;
     op->nr_waiting = s->nr_waiting;
+    op->now_ns = NOW();
     spin_unlock(&s->lock);
 }
 

@@ -168,6 +168,7 @@ struct xen_vmm_stat {
     uint64_aligned_t nr_drop_lost;      /* the ring was full: use query */
     uint64_aligned_t nr_rescued;        /* NOMINATED pages touched in time */
     uint64_aligned_t nr_hypercall_waits;/* a hypercall waited for its argument */
+    uint64_aligned_t now_ns;            /* the clock of requests, now */
     uint32_t nr_waiting;                /* vCPUs that wait now */
     uint32_t _res1;
 };

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h: class queues in front of a device.
+ *
+ * Strict priority between classes, with a bound on how long the head of a
+ * lower one may wait; a cap on low-class I/O in the device, lower while
+ * DEMAND or FOREIGN is queued or in flight, so that the device's own queue
+ * stays short; promotion and cancellation of what is still queued.  Pure
+ * logic: it reaches the device through table/bdev.h and the time through
+ * table/clock.h.  One thread per engine; nothing blocks.
+ */
+#ifndef VMM_IO_ENGINE_H
+#define VMM_IO_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "include/vmm.h"
+#include "table/bdev.h"
+#include "table/clock.h"
+
+struct vmm__engine;
+
+struct vmm__engine_cfg {
+    bool fifo;                  /* classes off: one queue, for comparison */
+    uint32_t max_inflight;      /* ios in the device, all classes */
+    uint32_t low_cap_idle;      /* PREFETCH + EVICT in flight, no urgent I/O */
+    uint32_t low_cap_busy;      /* ... while DEMAND or FOREIGN exists */
+    uint64_t starvation_ns;     /* the lowest class gets one io per so much */
+};
+void vmm__engine_cfg_default(struct vmm__engine_cfg *cfg_out);
+
+/*
+ * One transfer.  The caller embeds it, fills the first block of members and
+ * owns the memory, the engine owns it from submit() to done().
+ */
+struct vmm__engine_io {
+    struct vmm__bdev_io bio;    /* caller fills write..buf; not done */
+    void (*done)(struct vmm__engine_io *io, int rc);
+
+    /* The engine's own. */
+    struct vmm__list_node node;
+    struct vmm__engine *engine;
+    enum { VMM__EIO_IDLE, VMM__EIO_QUEUED, VMM__EIO_INFLIGHT } state;
+    uint64_t queued_ns;         /* when submitted, or promoted */
+};
+
+struct vmm__engine_class_stat {
+    uint64_t nr_done, nr_failed, nr_promoted_in, nr_canceled;
+    uint32_t nr_queued, nr_inflight;
+    /* Time from submit() to done(), log2 buckets with 8 steps each. */
+    const struct vmm__hist *latency;
+};
+
+int vmm__engine_new(const struct vmm__engine_cfg *cfg,
+                    const struct vmm__bdev *bdev,
+                    const struct vmm__clock *clock,
+                    struct vmm__engine **engine_out);
+/* Nothing may be queued or in flight; see vmm__engine_idle(). */
+void vmm__engine_free(struct vmm__engine *engine);
+
+/* Never fails and never calls done() from inside. */
+void vmm__engine_submit(struct vmm__engine *engine,
+                        struct vmm__engine_io *io);
+/*
+ * Raise the class of a queued io; it goes to the tail of the new class.  True
+ * if it was queued at a lower class.  In flight: false, nothing to be done.
+ */
+bool vmm__engine_promote(struct vmm__engine *engine,
+                         struct vmm__engine_io *io,
+                         enum vmm_reqclass reqclass);
+/* Take a queued io back: true, and done() is not called.  Else false. */
+bool vmm__engine_cancel(struct vmm__engine *engine,
+                        struct vmm__engine_io *io);
+
+/* Reap, call done(), issue what may be issued; returns completions. */
+unsigned int vmm__engine_dispatch(struct vmm__engine *engine);
+/* True while dispatch() must be called without waiting (polled device). */
+bool vmm__engine_must_poll(const struct vmm__engine *engine);
+bool vmm__engine_idle(const struct vmm__engine *engine);
+/*
+ * Time at which dispatch() is due although nothing completes (starvation
+ * bound), UINT64_MAX if never.
+ */
+uint64_t vmm__engine_due_ns(const struct vmm__engine *engine);
+
+void vmm__engine_stat(const struct vmm__engine *engine,
+                      enum vmm_reqclass reqclass,
+                      struct vmm__engine_class_stat *stat_out);
+
+#endif

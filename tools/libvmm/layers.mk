@@ -1,0 +1,19 @@
+# Who may include whom.  tests/abi/check-layers enforces it.
+LAYERS        := base format table io consumer ctl port
+USES_base     := base/
+USES_format   := base/
+USES_table    := base/
+USES_io       := base/ table/
+USES_consumer := base/ format/ table/ io/engine.h
+USES_ctl      := base/ format/
+USES_port     := base/ table/
+# A foreign header, and the one file (a pattern) that may include it.
+ONLY_xencall.h           := port/hv_xen.c
+ONLY_xenevtchn.h         := port/hv_xen.c
+ONLY_xenforeignmemory.h  := port/hv_xen.c
+ONLY_xenctrl.h           := port/hv_xen.c
+ONLY_liburing.h          := port/bdev_uring.c
+ONLY_yajl/               := format/json.c
+ONLY_isa-l/              := base/crc.c
+ONLY_time.h              := port/clock.c
+ONLY_event2/             := (no file)
