@@ -253,6 +253,13 @@ static void dispatch(struct sim *sim)
     if (rc) {
         sim_trace(sim, "the pager knows that the domain is gone");
         sim->alive = false;
+        return;
+    }
+    if (!sim->dead &&
+        sim->ring[VMM__HV_DEMAND].prod != sim->ring[VMM__HV_DEMAND].cons &&
+        !sim->notify && vmm__pager_due_ns(sim->pager) > sim->now_ns) {
+        sim_fail(sim, "the pager goes to sleep with a vcpu's request in the "
+                 "ring");
     }
 }
 

@@ -132,6 +132,7 @@ struct sim {
     /* The device. */
     uint8_t *store;                 /* cfg.nr_slots pages */
     uint8_t *dead_slot;
+    bool slot_read[SIM_MAX_GFNS];   /* since it was written, by this pager */
     struct sim_io io[SIM_MAX_IOS];
     uint32_t nr_ios, nr_done_ios;   /* in flight; complete, not reaped */
     uint32_t nr_in_class[VMM_NR_REQCLASSES];

@@ -13,7 +13,7 @@
 
 #define PAGE VMM__PAGE_BYTES
 /* Low-class ios that may be handed over while a vCPU's read is not. */
-#define OVERTAKEN_MAX 24u
+#define OVERTAKEN_MAX 3u
 
 void sim_bdev_init(struct sim *sim)
 {
@@ -106,7 +106,10 @@ static void check_order(struct sim *sim, const struct vmm__bdev_io *io)
         if (entry.where != VMM__PAGEFILE_SLOT) {
             continue;
         }
-        /* In flight already, as a prefetch perhaps? */
+        /* Read already, or in flight, as a prefetch perhaps? */
+        if (sim->slot_read[entry.slot]) {
+            vcpu->served = true;
+        }
         for (k = 0; k < SIM_MAX_IOS; k++) {
             const struct vmm__bdev_io *other = sim->io[k].io;
 
@@ -221,7 +224,10 @@ static int bdev_submit(void *bdev, struct vmm__bdev_io *io)
     slot->seq = sim->io_seq++;
     sim->nr_ios++;
     sim->nr_in_class[io->reqclass]++;
-    if (!io->write) {
+    if (io->write) {
+        memset(sim->slot_read + io->offset_bytes / PAGE, 0,
+               io->len_bytes / PAGE);
+    } else {
         memset(io->buf, 0xdb, io->len_bytes);
     }
     if (sim->device_next_ns > slot->land_ns) {
@@ -277,6 +283,8 @@ static unsigned int bdev_reap(void *bdev)
 
         if (!io->write && !done->rc) {
             memcpy(io->buf, sim->store + io->offset_bytes, io->len_bytes);
+            memset(sim->slot_read + io->offset_bytes / PAGE, 1,
+                   io->len_bytes / PAGE);
             if (sim_fault(sim, sim->cfg.p_corrupt)) {
                 sim->faults_seen = true;
                 ((uint8_t *)io->buf)[sim_below(sim, io->len_bytes)] ^= 1;
@@ -340,6 +348,7 @@ void sim_bdev_died(struct sim *sim)
         io->io = NULL;
     }
     sim->nr_ios = sim->nr_done_ios = 0;
+    memset(sim->slot_read, 0, sizeof(sim->slot_read));
     memset(sim->nr_in_class, 0, sizeof(sim->nr_in_class));
     sim->device_next_ns = SIM_NEVER;
 }
