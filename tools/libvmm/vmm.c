@@ -85,8 +85,10 @@ int vmm_pager_open(const struct vmm_pager_opts *opts,
     store_bytes = opts->store_max_bytes ? opts->store_max_bytes
                                         : info.nr_pages * VMM__PAGE_BYTES;
     rc = vmm__bdev_uring_open(opts->store_path, store_bytes,
-                              VMM__BDEV_CREATE, logger, &owner->deps.bdev,
-                              &store_bytes);
+                              VMM__BDEV_POLL | (opts->adopt
+                                                ? VMM__BDEV_EXISTING
+                                                : VMM__BDEV_CREATE), logger,
+                              &owner->deps.bdev, &store_bytes);
     if (rc) {
         goto out;
     }

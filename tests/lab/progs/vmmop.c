@@ -415,7 +415,7 @@ static int abuse(unsigned int domid, uint64_t seed, unsigned int nr_random)
             break;
         }
     }
-    bad_states(domid, gfn, 0xa0);
+    bad_states(domid, gfn, 0x80000);
     random_calls(domid, nr_random, 0x8000);
 
     fresh(XEN_VMM_OP_detach, domid);

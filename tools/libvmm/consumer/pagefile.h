@@ -71,8 +71,12 @@ void vmm__pagefile_clear(struct vmm__pagefile *pf, uint64_t gfn);
 
 uint64_t vmm__pagefile_nr_used(const struct vmm__pagefile *pf);  /* slots */
 uint64_t vmm__pagefile_nr_slots(const struct vmm__pagefile *pf);
-/* The store grew or shrank; shrinking below a used slot is VMM_E_BUSY. */
-int vmm__pagefile_resize(struct vmm__pagefile *pf, uint64_t nr_slots);
+/*
+ * Make sure that entries of these gfns can be stored: a store to a mapped
+ * hole ends the process where the file system is full.  VMM_E_NOSPC.
+ */
+int vmm__pagefile_reserve(struct vmm__pagefile *pf, uint64_t first,
+                          uint64_t nr);
 
 /* True if the page is one 64-bit value over and over. */
 bool vmm__page_is_same(const void *page, uint64_t *value_out);

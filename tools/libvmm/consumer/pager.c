@@ -199,9 +199,29 @@ static void set_state(struct vmm_pager *pager, uint64_t gfn,
     count_state(pager, page_state(pager, gfn), -1);
     pager->pages[gfn] = (pager->pages[gfn] & ~PAGE_STATE_MASK) | state;
     count_state(pager, state, 1);
-    if (state != PAGE_NONE) {
-        pager->units[gfn / UNIT_GFNS] = 1;
+}
+
+/* A page of which nothing was known yet. */
+static int page_found(struct vmm_pager *pager, uint64_t gfn,
+                      enum page_state state)
+{
+    uint64_t unit = gfn / UNIT_GFNS;
+    int rc;
+
+    if (!pager->units[unit]) {
+        rc = vmm__pagefile_reserve(pager->pf, unit * UNIT_GFNS, UNIT_GFNS);
+        if (rc) {
+            return rc;
+        }
+        pager->units[unit] = 1;
     }
+    set_state(pager, gfn, state);
+    if (state == PAGE_RESIDENT) {
+        vmm__policy_resident(pager->policy, gfn);
+    } else {
+        vmm__policy_evicted(pager->policy, gfn);
+    }
+    return 0;
 }
 
 /* The prefetch of a page was of use, or it was not. */
@@ -982,9 +1002,8 @@ static void harvested(struct vmm_pager *pager, uint64_t first, uint32_t nr)
         }
         judge_prefetch(pager, gfn, true);
         if (page_state(pager, gfn) == PAGE_NONE) {
-            /* The guest got itself a new page. */
-            set_state(pager, gfn, PAGE_RESIDENT);
-            vmm__policy_resident(pager->policy, gfn);
+            /* The guest got itself a new page; without room it stays. */
+            (void)page_found(pager, gfn, PAGE_RESIDENT);
         }
     }
     vmm__policy_harvested(pager->policy, first, nr, pager->bitmap);
@@ -1072,15 +1091,19 @@ static int reconcile(struct vmm_pager *pager)
             case VMM__HV_RESIDENT:
                 clear_entry(pager, gfn);
                 if (was != PAGE_RESIDENT) {
-                    set_state(pager, gfn, PAGE_RESIDENT);
-                    vmm__policy_resident(pager->policy, gfn);
+                    rc = page_found(pager, gfn, PAGE_RESIDENT);
+                    if (rc) {
+                        return rc;
+                    }
                 }
                 break;
             case VMM__HV_PAGING_IN:
             case VMM__HV_PAGED:
                 if (was != PAGE_PAGED && was != PAGE_LOST) {
-                    set_state(pager, gfn, PAGE_PAGED);
-                    vmm__policy_evicted(pager->policy, gfn);
+                    rc = page_found(pager, gfn, PAGE_PAGED);
+                    if (rc) {
+                        return rc;
+                    }
                 }
                 if (pager->states[i] == VMM__HV_PAGING_IN &&
                     was != PAGE_LOST) {
