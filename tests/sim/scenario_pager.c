@@ -121,6 +121,9 @@ static void draw_cfg(struct sim *sim)
         cfg->nr_crashes = (uint32_t)sim_between(sim, 1, 6);
         cfg->crash_calls = (uint32_t)(1u << sim_between(sim, 3, 12));
     }
+    /* With room for all in the store, or there may be no way out. */
+    cfg->tight = cfg->nr_slots == cfg->nr_gfns && sim_chance(sim, 250000);
+    cfg->spare_frames = (uint32_t)sim_below(sim, 64);
     cfg->end = sim_chance(sim, 80000) ? SIM_END_DEATH : SIM_END_DRAIN;
 }
 
@@ -129,9 +132,9 @@ static void trace_cfg(struct sim *sim)
     const struct sim_cfg *cfg = &sim->cfg;
 
     sim_trace(sim, "%u gfns, %u vcpus, %u mappers, target %u, working set %u, "
-              "%u slots, queues of %u", cfg->nr_gfns, cfg->nr_vcpus,
+              "%u slots, queues of %u, tight %d", cfg->nr_gfns, cfg->nr_vcpus,
               cfg->nr_mappers, cfg->target, cfg->working_set, cfg->nr_slots,
-              cfg->queue_depth);
+              cfg->queue_depth, cfg->tight);
     sim_trace(sim, "balloon %d, fifo %d, no_prefetch %d, no_harvest %d, "
               "same_filled %d, harvest_ms %u, foreign slots %u, drop slots %u",
               cfg->balloon, cfg->fifo, cfg->no_prefetch, cfg->no_harvest,

@@ -49,7 +49,8 @@ struct sim_cfg {
     uint32_t working_set;
     uint64_t think_ns, duration_ns, latency_ns, wake_ns;
     uint32_t harvest_ms;
-    bool balloon, fifo, no_prefetch, no_harvest, same_filled;
+    uint32_t spare_frames;          /* with `tight', beyond the target */
+    bool tight, balloon, fifo, no_prefetch, no_harvest, same_filled;
     uint32_t nr_crashes, crash_calls;
     uint32_t p_special, p_busy, p_nomem, p_fault;
     uint32_t p_read_eio, p_write_eio, p_nospc, p_corrupt;
@@ -120,6 +121,7 @@ struct sim {
 
     /* The hypervisor. */
     struct sim_page page[SIM_MAX_GFNS];
+    uint32_t nr_in_state[VMM__HV_OTHER + 1];
     bool session, paused, dead, notify;
     struct sim_ring ring[3];
     uint64_t nr_req[3], nr_drop_lost, nr_rescued;

@@ -137,7 +137,8 @@ static void check_slots(struct sim *sim, const struct vmm__bdev_io *io)
 
     if ((uintptr_t)io->buf % VMM__BDEV_ALIGN_BYTES ||
         io->offset_bytes % PAGE || io->len_bytes % PAGE || !io->len_bytes ||
-        io->offset_bytes + io->len_bytes > (uint64_t)sim->cfg.nr_slots * PAGE) {
+        io->offset_bytes + io->len_bytes >
+        (uint64_t)sim->cfg.nr_slots * PAGE) {
         sim_fail(sim, "io of %u bytes at %#llx, buffer %p", io->len_bytes,
                  (unsigned long long)io->offset_bytes, io->buf);
     }
@@ -233,8 +234,8 @@ static int bdev_submit(void *bdev, struct vmm__bdev_io *io)
     if (sim->device_next_ns > slot->land_ns) {
         sim->device_next_ns = slot->land_ns;
     }
-    sim_trace(sim, "submit %s %s slot %llu+%u", vmm_reqclass_name(io->reqclass),
-              io->write ? "write" : "read",
+    sim_trace(sim, "submit %s %s slot %llu+%u",
+              vmm_reqclass_name(io->reqclass), io->write ? "write" : "read",
               (unsigned long long)io->offset_bytes / PAGE,
               io->len_bytes / PAGE);
     sim_point(sim);

@@ -52,25 +52,38 @@ static void page_verify(struct sim *sim, uint64_t gfn, const void *buf)
 
 uint32_t sim_hv_count(const struct sim *sim, enum vmm__hv_state state)
 {
-    uint32_t gfn, n = 0;
+    return sim->nr_in_state[state];
+}
 
-    for (gfn = 0; gfn < sim->cfg.nr_gfns; gfn++) {
-        n += sim->page[gfn].state == state;
-    }
-    return n;
+static void set_state(struct sim *sim, struct sim_page *page,
+                      enum vmm__hv_state state)
+{
+    sim->nr_in_state[page->state]--;
+    sim->nr_in_state[state]++;
+    page->state = (uint8_t)state;
+}
+
+/* Other domains have what this one does not need at its target. */
+static bool have_frame(const struct sim *sim)
+{
+    return !sim->cfg.tight || sim->repaired ||
+           sim_hv_count(sim, VMM__HV_RESIDENT) +
+           sim_hv_count(sim, VMM__HV_NOMINATED) <
+           sim->cfg.target + sim->cfg.spare_frames;
 }
 
 void sim_hv_init(struct sim *sim)
 {
     uint32_t gfn;
 
+    sim->nr_in_state[VMM__HV_HOLE] = sim->cfg.nr_gfns;
     for (gfn = 0; gfn < sim->cfg.nr_gfns; gfn++) {
         struct sim_page *page = &sim->page[gfn];
 
-        page->state = VMM__HV_RESIDENT;
+        set_state(sim, page, VMM__HV_RESIDENT);
         page->special = sim_chance(sim, sim->cfg.p_special);
         if (page->special && sim_chance(sim, 500000)) {
-            page->state = VMM__HV_OTHER;
+            set_state(sim, page, VMM__HV_OTHER);
         }
     }
     sim->ring[VMM__HV_DEMAND].limit = SIM_RING_SLOTS;
@@ -129,7 +142,7 @@ enum sim_touch sim_hv_touch(struct sim *sim, struct sim_actor *actor,
     switch (page->state) {
     case VMM__HV_NOMINATED:
         sim_trace(sim, "gfn %#llx rescued", (unsigned long long)actor->gfn);
-        page->state = VMM__HV_RESIDENT;
+        set_state(sim, page, VMM__HV_RESIDENT);
         sim->nr_rescued++;
         /* fallthrough */
     case VMM__HV_RESIDENT:
@@ -146,11 +159,11 @@ enum sim_touch sim_hv_touch(struct sim *sim, struct sim_actor *actor,
                 sim_trace(sim, "mapper %u faults gfn %#llx",
                           (unsigned int)(actor - sim->mapper),
                           (unsigned long long)actor->gfn);
-                page->state = VMM__HV_PAGING_IN;
+                set_state(sim, page, VMM__HV_PAGING_IN);
             }
             return SIM_TOUCH_WAIT;
         }
-        page->state = VMM__HV_PAGING_IN;
+        set_state(sim, page, VMM__HV_PAGING_IN);
         /* fallthrough */
     case VMM__HV_PAGING_IN:
         if (!foreign) {
@@ -172,7 +185,7 @@ void sim_hv_drop(struct sim *sim, uint64_t gfn)
 
     sim_trace(sim, "guest drops gfn %#llx, state %u",
               (unsigned long long)gfn, page->state);
-    page->state = VMM__HV_HOLE;
+    set_state(sim, page, VMM__HV_HOLE);
     page->accessed = false;
     if (paging && sim->session) {
         if (!ring_post(sim, VMM__HV_DROP, gfn, 0, sim->now_ns)) {
@@ -187,8 +200,11 @@ void sim_hv_populate(struct sim *sim, uint64_t gfn)
 {
     struct sim_page *page = &sim->page[gfn];
 
+    if (!have_frame(sim)) {
+        return;
+    }
     sim_trace(sim, "guest populates gfn %#llx", (unsigned long long)gfn);
-    page->state = VMM__HV_RESIDENT;
+    set_state(sim, page, VMM__HV_RESIDENT);
     page->zero = true;
     page->gen++;
     page->accessed = true;
@@ -284,7 +300,7 @@ static int nominate_one(struct sim *sim, uint64_t gfn, void *buf)
         sim_chance(sim, sim->cfg.p_busy)) {
         return VMM_E_BUSY;
     }
-    page->state = VMM__HV_NOMINATED;
+    set_state(sim, page, VMM__HV_NOMINATED);
     if (buf) {
         sim_page_fill(sim, gfn, buf);
     }
@@ -302,10 +318,10 @@ static int evict_one(struct sim *sim, uint64_t gfn)
     switch (page->state) {
     case VMM__HV_NOMINATED:
         if (sim_chance(sim, sim->cfg.p_busy)) {
-            page->state = VMM__HV_RESIDENT;
+            set_state(sim, page, VMM__HV_RESIDENT);
             return VMM_E_BUSY;
         }
-        page->state = VMM__HV_PAGED;
+        set_state(sim, page, VMM__HV_PAGED);
         page->accessed = false;
         return 0;
     case VMM__HV_RESIDENT:
@@ -331,19 +347,19 @@ static int prepare_one(struct sim *sim, uint64_t gfn, const void *buf,
         if (!buf) {
             return VMM_E_INVAL;
         }
-        if (sim_fault(sim, sim->cfg.p_nomem)) {
+        if (!have_frame(sim) || sim_fault(sim, sim->cfg.p_nomem)) {
             return VMM_E_NOMEM;
         }
         if (sim_fault(sim, sim->cfg.p_fault)) {
             return VMM_E_FAULT;
         }
         page_verify(sim, gfn, buf);
-        page->state = VMM__HV_RESIDENT;
+        set_state(sim, page, VMM__HV_RESIDENT);
         page->accessed = !cold;
         wake(sim, gfn);
         return 0;
     case VMM__HV_NOMINATED:
-        page->state = VMM__HV_RESIDENT;
+        set_state(sim, page, VMM__HV_RESIDENT);
         wake(sim, gfn);
         return 0;
     case VMM__HV_RESIDENT:
@@ -366,7 +382,7 @@ static int resume_one(struct sim *sim, uint64_t gfn)
     page = &sim->page[gfn];
     switch (page->state) {
     case VMM__HV_NOMINATED:
-        page->state = VMM__HV_RESIDENT;
+        set_state(sim, page, VMM__HV_RESIDENT);
         wake(sim, gfn);
         return 0;
     case VMM__HV_RESIDENT:
