@@ -15,6 +15,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum vmm_error {
     VMM_OK = 0,
@@ -37,6 +38,7 @@ enum vmm_error_class {
 const char *vmm_error_name(int rc);         /* "VMM_E_IO" */
 const char *vmm_error_text(int rc);
 enum vmm_error_class vmm_error_class_of(int rc);
+const char *vmm_error_class_name(enum vmm_error_class eclass);  /* "media" */
 int vmm_error_exit_status(int rc);          /* 0 for 0, 1 for unknown */
 
 /*
@@ -64,6 +66,7 @@ struct vmm_logger {
     void *user;
 };
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct vmm_pager vmm_pager;
 
@@ -116,6 +117,7 @@ int vmm_pager_stat(const vmm_pager *pager, struct vmm_pager_stat *stat);
 /* Start the latency percentiles afresh. */
 void vmm_pager_reset_latency(vmm_pager *pager);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hist.h"
 #include "base/list.h"
 #include "include/vmm.h"
 #include "table/bdev.h"
@@ -22,12 +23,23 @@
 
 struct vmm__engine;
 
+/*
+ * Low means PREFETCH and EVICT, urgent DEMAND and FOREIGN.  An urgent io
+ * exists from its submission until `hold_ns' after the last of them was done:
+ * who faults once soon faults again, and finds the device's queue short.
+ */
 struct vmm__engine_cfg {
     bool fifo;                  /* classes off: one queue, for comparison */
     uint32_t max_inflight;      /* ios in the device, all classes */
-    uint32_t low_cap_idle;      /* PREFETCH + EVICT in flight, no urgent I/O */
-    uint32_t low_cap_busy;      /* ... while DEMAND or FOREIGN exists */
-    uint64_t starvation_ns;     /* the lowest class gets one io per so much */
+    uint32_t low_cap_idle;      /* low ios in flight; below max_inflight */
+    uint32_t low_cap_busy;      /* ... while urgent ones exist; may be 0 */
+    uint64_t hold_ns;
+    /*
+     * A class whose head has waited this long, and that got nothing for this
+     * long, gets one io: no class waits for ever.  Counted against the caps,
+     * except that a cap of 0 is one of 1 for it.
+     */
+    uint64_t starvation_ns;
 };
 void vmm__engine_cfg_default(struct vmm__engine_cfg *cfg_out);
 
@@ -43,24 +55,29 @@ struct vmm__engine_io {
     struct vmm__list_node node;
     struct vmm__engine *engine;
     enum { VMM__EIO_IDLE, VMM__EIO_QUEUED, VMM__EIO_INFLIGHT } state;
+    enum vmm_reqclass reqclass; /* bio.reqclass, but in flight with fifo */
     uint64_t queued_ns;         /* when submitted, or promoted */
 };
 
 struct vmm__engine_class_stat {
     uint64_t nr_done, nr_failed, nr_promoted_in, nr_canceled;
     uint32_t nr_queued, nr_inflight;
-    /* Time from submit() to done(), log2 buckets with 8 steps each. */
+    /* Time from submit() or promote() to done(), of those that succeeded. */
     const struct vmm__hist *latency;
 };
 
+/* VMM_E_INVAL: caps that leave no room for urgent ios; VMM_E_NOMEM. */
 int vmm__engine_new(const struct vmm__engine_cfg *cfg,
                     const struct vmm__bdev *bdev,
                     const struct vmm__clock *clock,
                     struct vmm__engine **engine_out);
-/* Nothing may be queued or in flight; see vmm__engine_idle(). */
+/* Nothing may be queued or in flight; see vmm__engine_idle().  NULL is fine. */
 void vmm__engine_free(struct vmm__engine *engine);
 
-/* Never fails and never calls done() from inside. */
+/*
+ * Never fails and never calls done() from inside; dispatch() hands it to the
+ * device.
+ */
 void vmm__engine_submit(struct vmm__engine *engine,
                         struct vmm__engine_io *io);
 /*
@@ -74,14 +91,18 @@ bool vmm__engine_promote(struct vmm__engine *engine,
 bool vmm__engine_cancel(struct vmm__engine *engine,
                         struct vmm__engine_io *io);
 
-/* Reap, call done(), issue what may be issued; returns completions. */
+/*
+ * Reap, call done(), issue what may be issued; returns completions.  Not from
+ * inside done(), which may submit, promote and cancel.
+ */
 unsigned int vmm__engine_dispatch(struct vmm__engine *engine);
 /* True while dispatch() must be called without waiting (polled device). */
 bool vmm__engine_must_poll(const struct vmm__engine *engine);
 bool vmm__engine_idle(const struct vmm__engine *engine);
 /*
- * Time at which dispatch() is due although nothing completes (starvation
- * bound), UINT64_MAX if never.
+ * Time at which dispatch() is due although nothing completes: 0 if something
+ * was submitted since the last, the end of a hold, a starvation bound;
+ * UINT64_MAX if never.
  */
 uint64_t vmm__engine_due_ns(const struct vmm__engine *engine);
 

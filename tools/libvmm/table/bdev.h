@@ -24,6 +24,8 @@ struct vmm__bdev_io {
      * A short transfer is VMM_E_IO.  The io may be reused from here on.
      */
     void (*done)(struct vmm__bdev_io *io, int rc);
+
+    uint32_t moved_bytes;           /* the device's own */
 };
 
 #define VMM__BDEV_ALIGN_BYTES 4096u
