@@ -28,6 +28,8 @@
 
 #define CHUNK_GFNS      512u
 #define AGE_MAX         255u
+#define OCTET           8u          /* gfns, and bits of a byte of a bitmap */
+#define OCTET_ONES      0x0101010101010101ull
 
 /* Hot pages are between 1/4 and 15/16 of the resident ones. */
 #define HOT_LEAST_SHIFT 2
@@ -213,6 +215,54 @@ static void page_older(struct vmm__policy *policy, uint64_t gfn)
     }
 }
 
+/* Neighbours are often alike: eight at once, or false. */
+static bool octet_harvested(struct vmm__policy *policy, uint64_t gfn,
+                            uint8_t bits)
+{
+    uint8_t *marks = &policy->mark[gfn], *ages = &policy->age[gfn];
+    unsigned int age = ages[0], temp = mark_temp(marks[0]);
+    uint64_t marks8, ages8;
+    uint8_t *oldest;
+
+    memcpy(&marks8, marks, OCTET);
+    memcpy(&ages8, ages, OCTET);
+    if (marks8 != marks[0] * OCTET_ONES || ages8 != age * OCTET_ONES) {
+        return false;
+    }
+
+    switch (mark_state(marks[0])) {
+    case RESIDENT:
+        if (bits) {
+            return bits == 0xff && !age && temp == HOT &&
+                   !(marks[0] & MARK_FRESH);
+        }
+        if (age < AGE_MAX) {
+            policy->hist[temp][age] -= OCTET;
+            policy->hist[temp][++age] += OCTET;
+        }
+        oldest = &policy->oldest[temp][gfn / CHUNK_GFNS];
+        if (*oldest < age) {
+            *oldest = (uint8_t)age;
+        }
+        if (temp == HOT && policy->top_hot < age) {
+            policy->top_hot = age;
+        }
+        break;
+    case EVICTED:
+        if (age < AGE_MAX) {
+            age++;
+        }
+        break;
+    case BUSY:
+        return false;
+    default:
+        return true;
+    }
+    memset(ages, (int)age, OCTET);
+    memset(marks, marks[0] & ~MARK_FRESH, OCTET);
+    return true;
+}
+
 static void chunk_harvested(struct vmm__policy *policy, uint64_t first,
                             uint32_t nr, const uint8_t *bitmap)
 {
@@ -225,6 +275,11 @@ static void chunk_harvested(struct vmm__policy *policy, uint64_t first,
     for (i = 0; i < nr; i++) {
         uint64_t gfn = first + i;
 
+        if (i % OCTET == 0 && nr - i >= OCTET &&
+            octet_harvested(policy, gfn, bitmap[i / OCTET])) {
+            i += OCTET - 1;
+            continue;
+        }
         switch (mark_state(policy->mark[gfn])) {
         case RESIDENT:
             if (bitmap[i / 8] & (1u << (i % 8))) {
