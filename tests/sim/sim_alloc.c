@@ -94,11 +94,12 @@ void *sim_calloc(size_t nr, size_t size)
 
 void sim_free(void *p)
 {
-    struct head *h = (struct head *)p - 1;
+    struct head *h;
 
     if (!p) {
         return;
     }
+    h = (struct head *)p - 1;
     h->prev->next = h->next;
     h->next->prev = h->prev;
     nr_heads--;
@@ -107,10 +108,11 @@ void sim_free(void *p)
 
 void *sim_realloc(void *p, size_t size)
 {
-    struct head *h = (struct head *)p - 1;
     void *q = sim_malloc(size);
 
     if (q && p) {
+        struct head *h = (struct head *)p - 1;
+
         memcpy(q, p, h->size < size ? h->size : size);
         sim_free(p);
     }
