@@ -41,3 +41,4 @@ WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
 CFLAGS ?=
 LDFLAGS ?=
 V ?= 0
+BENCH ?=
