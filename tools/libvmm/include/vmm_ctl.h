@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vmm_ctl.h: the control protocol of vmmd, both ends.  In libvmmctl.a, which
+ * needs no Xen and no device.
+ *
+ * A stream socket carries JSON objects, one a line:
+ *
+ *     vmmd:    {"vmmd":"1.0","protocol":1}                     first of all
+ *     client:  {"id":7,"method":"tier-off","params":{"domain":"mail"}}
+ *     vmmd:    {"id":7,"progress":{...}}                       perhaps, often
+ *     vmmd:    {"id":7,"result":{...}}                         or
+ *     vmmd:    {"id":7,"error":{"name":"VMM_E_NOENT","class":"caller",
+ *                               "message":"..."}}
+ *
+ * `id' is a number or a string of the client's and comes back as it was; it
+ * is null in the answer to a line in which none was found.  Answers come in
+ * any order.  A line to vmmd is at most VMM_CTL_LINE_MAX bytes with its
+ * newline.  What a result says is durable.  Clients skip members that they do
+ * not know; vmmd refuses them.  The methods are in vmmd(8).
+ *
+ * Functions are for one thread per object.  Not across fork.
+ */
+#ifndef VMM_CTL_H
+#define VMM_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm.h"
+#include "vmm_pager.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VMM_CTL_PROTOCOL 1
+#define VMM_CTL_SOCKET "/run/xen/vmmd.sock"
+#define VMM_CTL_LINE_MAX 65536u
+/* A line from vmmd. */
+#define VMM_CTL_REPLY_MAX (16u << 20)
+
+/* JSON texts, read and written: format/json.h. */
+struct vmm__json;
+struct vmm__json_value;
+struct vmm__json_out;
+
+/* A session, as vmmd tells of it. */
+enum vmm_ctl_session_state {
+    VMM_CTL_SESSION_OPENING = 0,
+    VMM_CTL_SESSION_ACTIVE,
+    VMM_CTL_SESSION_DRAINING,
+    VMM_CTL_SESSION_CLOSING,
+    VMM_CTL_NR_SESSION_STATES
+};
+const char *vmm_ctl_session_state_name(enum vmm_ctl_session_state state);
+
+struct vmm_ctl_tier {
+    uint32_t domid;
+    const char *name;           /* of the domain; "" if it has none */
+    const char *uuid;
+    const char *store;
+    enum vmm_ctl_session_state state;
+    bool has_stat;              /* stat below is filled in */
+    struct vmm_pager_stat stat;
+};
+
+/* As members of an object that is open in `out'. */
+void vmm_ctl_put_tier(struct vmm__json_out *out,
+                      const struct vmm_ctl_tier *tier);
+/* Strings stay in the document.  Errors: VMM_E_FORMAT. */
+int vmm_ctl_get_tier(const struct vmm__json_value *value,
+                     struct vmm_ctl_tier *tier_out);
+
+/* "retry", and back from "VMM_E_IO"; VMM_E_LOCAL for a name not known. */
+const char *vmm_ctl_class_name(enum vmm_error_class error_class);
+int vmm_ctl_error_of(const char *name);
+
+/* vmmd's end. */
+
+struct vmm_ctl_request {
+    struct vmm__json *json;             /* owns the rest */
+    const struct vmm__json_value *id;   /* NULL: there is none */
+    const char *method;
+    const struct vmm__json_value *params;   /* an object, or NULL */
+};
+
+/*
+ * Read a line, without its newline.  On failure too, `request_out' holds the
+ * id if there was one, and is to be disposed of; `why_out' is a static text.
+ * Errors: VMM_E_FORMAT, VMM_E_RANGE, VMM_E_NOMEM.
+ */
+int vmm_ctl_request_parse(const char *line, size_t len_bytes,
+                          struct vmm_ctl_request *request_out,
+                          const char **why_out);
+void vmm_ctl_request_dispose(struct vmm_ctl_request *request);
+
+/* The client's end. */
+
+typedef struct vmm_ctl vmm_ctl;
+
+/*
+ * Connect and read the greeting.  vmm_ctl_message() says more of a failure,
+ * as `ctl_out' is written in any case but that of VMM_E_NOMEM.
+ * Errors: VMM_E_PEER     nobody there, or not answering
+ *         VMM_E_PERM     not for this user
+ *         VMM_E_VERSION  it speaks another protocol
+ *         VMM_E_FORMAT   it is something else
+ */
+int vmm_ctl_open(const char *socket_path, vmm_ctl **ctl_out);
+void vmm_ctl_close(vmm_ctl *ctl);       /* NULL is fine */
+
+/* What went wrong in the last call; in words, without a newline. */
+const char *vmm_ctl_message(const vmm_ctl *ctl);
+
+typedef void vmm_ctl_progress_fn(void *user,
+                                 const struct vmm__json_value *progress);
+
+/*
+ * Call a method and wait for its end.
+ *
+ *   params      what was put together so far must be one object; consumed.
+ *               NULL: out of memory
+ *   progress    called for each notification; may be NULL
+ *   reply_out   the document, the caller's to free
+ *   result_out  in it
+ *
+ * Errors: VMM_E_PEER, VMM_E_FORMAT, VMM_E_NOMEM, and what vmmd answers.
+ */
+int vmm_ctl_call(vmm_ctl *ctl, const char *method,
+                 struct vmm__json_out *params,
+                 vmm_ctl_progress_fn *progress, void *user,
+                 struct vmm__json **reply_out,
+                 const struct vmm__json_value **result_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VMM_CTL_H */
