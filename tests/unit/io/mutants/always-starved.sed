@@ -1,0 +1,2 @@
+# io/engine.c
+s/is_starved = starved_ns.*/is_starved = true;/

@@ -1,0 +1,2 @@
+# io/engine.c
+s/\|\| now_ns < engine->hold_until_ns$//

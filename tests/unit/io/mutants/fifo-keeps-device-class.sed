@@ -1,0 +1,2 @@
+# io/engine.c
+s/engine->cfg\.fifo \? FIFO_DEVICE_CLASS/false ? FIFO_DEVICE_CLASS/

@@ -1,0 +1,2 @@
+# io/engine.c
+/queue->full = true;/,/continue;/s/continue;/break;/

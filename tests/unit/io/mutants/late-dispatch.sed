@@ -1,0 +1,2 @@
+# io/engine.c
+s/^    if \(engine->fresh\) \{/    if (false) {/

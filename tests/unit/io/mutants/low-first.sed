@@ -1,0 +1,2 @@
+# io/engine.c
+s/best == VMM_NR_REQCLASSES \&\&/1 \&\&/

@@ -1,0 +1,2 @@
+# io/engine.c
+s/kick = true;/kick = false;/

@@ -1,0 +1,2 @@
+# io/engine.c
+s/since_ns < queue->served_ns/false/
