@@ -33,6 +33,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define VMM_CTL_PROTOCOL 1
 #define VMM_CTL_SOCKET "/run/xen/vmmd.sock"
@@ -133,6 +134,7 @@ int vmm_ctl_call(vmm_ctl *ctl, const char *method,
                  struct vmm__json **reply_out,
                  const struct vmm__json_value **result_out);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
