@@ -110,7 +110,7 @@ struct sim {
     bool in_pager, alive, draining, settled, ended;
     jmp_buf died, failed;
     uint64_t crash_in;              /* calls; 0: never */
-    uint64_t nr_calls, nr_crashes;
+    uint64_t nr_calls, nr_crashes, nr_dispatches;
     uint64_t dispatch_ns;           /* when it runs next */
     uint32_t crashes_left;
     bool faults_seen;               /* of a kind that may end in FAILED */
