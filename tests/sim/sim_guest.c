@@ -113,6 +113,10 @@ static void balloon_step(struct sim *sim)
     uint64_t n = sim_between(sim, 1, 8);
     bool in = sim_chance(sim, 500000);
 
+    /* Often what a vCPU is at: pages on their way are the interesting ones. */
+    if (!in && sim_chance(sim, 300000)) {
+        gfn = sim->vcpu[sim_below(sim, sim->cfg.nr_vcpus)].gfn;
+    }
     for (; n && gfn < sim->cfg.nr_gfns; n--, gfn++) {
         struct sim_page *page = &sim->page[gfn];
 
