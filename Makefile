@@ -4,7 +4,8 @@ MAKEFLAGS += --warn-undefined-variables --no-print-directory
 include Config.mk
 export CACHE XEN_VERSION
 
-PARTS := tools/libvmm dom0-daemon xl-plugins
+PARTS := $(patsubst %/Makefile,%,$(wildcard tools/libvmm/Makefile \
+         dom0-daemon/Makefile xl-plugins/Makefile))
 
 .PHONY: all help setup xen xen-check lab-image check test demo bench \
         bench-lab built lab-shell install uninstall clean

@@ -5,7 +5,7 @@
 # beside its place and renamed when it is complete, under a lock: there are no
 # half entries, and two builds at once do the work once.
 
-: "${CACHE:?}"
+: "${CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/xenolith}"
 mkdir -p "$CACHE"
 
 die() {
