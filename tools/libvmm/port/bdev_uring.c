@@ -26,6 +26,7 @@ struct ring {
     struct io_uring uring;
     bool open;
     bool polled;
+    bool refused;               /* polled, and the device does not like it */
     bool fixed;                 /* has the registered buffers */
     uint16_t ioprio;            /* 0: none */
     uint32_t nr_inflight;       /* including what is not kicked yet */
@@ -102,6 +103,9 @@ static int uring_submit(void *self, struct vmm__bdev_io *io)
     struct bdev_uring *bdev = self;
     struct ring *ring = &bdev->rings[io->reqclass];
 
+    if (ring->refused) {
+        ring = &bdev->rings[VMM_REQ_FOREIGN];
+    }
     assert(!((uintptr_t)io->buf % BLOCK_BYTES));
     assert(!(io->offset_bytes % BLOCK_BYTES));
     assert(io->len_bytes && !(io->len_bytes % BLOCK_BYTES));
@@ -162,6 +166,31 @@ static bool go_on(struct bdev_uring *bdev, struct ring *ring,
     return ring_push(bdev, ring, io);
 }
 
+/*
+ * A ring cannot stop polling.  What shows only now that its device cannot be
+ * polled goes by the next ring, which waits for interrupts.
+ */
+static bool moved_on(struct bdev_uring *bdev, struct ring *ring,
+                     struct vmm__bdev_io *io, int res)
+{
+    struct ring *other = &bdev->rings[VMM_REQ_FOREIGN];
+
+    if (!ring->polled || res != -EOPNOTSUPP) {
+        return false;
+    }
+    if (!ring->refused) {
+        vmm__log(&bdev->logger, VMM_LOG_WARN,
+                 "store: cannot be polled, waiting for interrupts");
+        ring->refused = true;
+    }
+    if (other->nr_inflight >= RING_DEPTH || !ring_push(bdev, other, io)) {
+        return false;
+    }
+    other->nr_inflight++;
+    ring->nr_inflight--;
+    return true;
+}
+
 static int result(const struct bdev_uring *bdev,
                   const struct vmm__bdev_io *io, int res)
 {
@@ -197,7 +226,7 @@ static unsigned int ring_reap(struct bdev_uring *bdev, struct ring *ring)
         io = io_uring_cqe_get_data(cqe);
         res = cqe->res;
         io_uring_cqe_seen(&ring->uring, cqe);
-        if (go_on(bdev, ring, io, res)) {
+        if (go_on(bdev, ring, io, res) || moved_on(bdev, ring, io, res)) {
             continue;
         }
 

@@ -84,9 +84,9 @@ static void report(struct fault_io *io)
     orig->done(orig, rc);
 }
 
-static void hold(struct fault_io *io, uint64_t nr_reaps)
+static void hold(struct fault_io *io, uint64_t due)
 {
-    io->due = io->fault->nr_reaps + nr_reaps;
+    io->due = due;
     io->fault->nr_held++;
     vmm__list_add_tail(&io->fault->held, &io->node);
 }
@@ -106,8 +106,11 @@ static void inner_done(struct vmm__bdev_io *bio, int rc)
         report(io);
         break;
     case DELAY:
+        hold(io, io->fault->nr_reaps + io->point->held_for);
+        break;
     case REORDER:
-        hold(io, io->point->held_for);
+        hold(io, (io->fault->nr_reaps / io->point->held_for + 1) *
+                 io->point->held_for);
         break;
     default:
         report(io);
@@ -141,7 +144,7 @@ static int fault_submit(void *self, struct vmm__bdev_io *orig)
         io->rc = point->what == NOSPC ? VMM_E_NOSPC :
                  point->what == TORN ? 0 : VMM_E_IO;
         vmm__list_del(&io->node);
-        hold(io, 0);
+        hold(io, fault->nr_reaps);
         return 0;
     }
 
@@ -159,7 +162,7 @@ static void fault_kick(void *self)
     fault->inner.ops->kick(fault->inner.self);
 }
 
-/* Of those held for their order, the last first. */
+/* Of those that are due, the last first. */
 static void reap_held(struct fault *fault)
 {
     struct vmm__list_node *node, *prev;
@@ -174,8 +177,8 @@ static void reap_held(struct fault *fault)
         }
         vmm__list_del(node);
         fault->nr_held--;
+        /* What it submits goes to the end of the list, if anywhere there. */
         report(io);
-        /* It may have submitted something that failed at once: at the end. */
     }
 }
 
@@ -274,7 +277,7 @@ static bool parse_point(const char **at, struct point *point)
            number(at, ":every=", &point->every) ||
            number(at, ":for=", &point->held_for)) {
     }
-    return point->every && (!**at || **at == ',');
+    return point->every && point->held_for && (!**at || **at == ',');
 }
 
 int vmm__fault_open(const struct vmm__bdev *inner, const char *spec,

@@ -13,7 +13,8 @@
  *     short    the first half of it is made, then VMM_E_IO
  *     torn     the first half of it is made, and called a success
  *     delay    made, and reported `for' calls of reap() later (8)
- *     reorder  reported in the opposite order, `for' (8) together at most
+ *     reorder  made; those complete within `for' calls of reap() (8) are
+ *              reported together, the last first
  *
  * after: that many go well first (0); every: then each Nth (1); once: one
  * alone.  The first point that applies to an io is what happens to it.

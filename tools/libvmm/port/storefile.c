@@ -15,8 +15,8 @@
 #include "port/storefile.h"
 
 #define BLOCK_BYTES VMM__STOREFILE_BLOCK_BYTES
-/* What a killed process had in flight is over by then. */
-#define LOCK_WAIT_MS 5000
+/* What a killed process had in flight is over by then; tests wait less. */
+static int lock_wait_ms = 5000;
 #define LOCK_STEP_MS 20
 
 #define TRAILER_MAGIC 0x524f5453304d4d56ull     /* "VMM0STOR" */
@@ -81,7 +81,7 @@ static int fail(const struct vmm_logger *logger, const char *path,
 /* True if it makes sense to try once more. */
 static bool wait_step(int *waited_ms)
 {
-    if (*waited_ms >= LOCK_WAIT_MS) {
+    if (*waited_ms >= lock_wait_ms) {
         return false;
     }
     (void)poll(NULL, 0, LOCK_STEP_MS);
