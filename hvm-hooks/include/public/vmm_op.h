@@ -83,7 +83,9 @@ struct xen_vmm_attach {
 /*
  * detach: close the session.  Takes no operand.
  *
- * Errors: -EBUSY  pages are PAGED, PAGING_IN or NOMINATED, or a vCPU waits
+ * Pages that are NOMINATED become RESIDENT when they are touched.
+ *
+ * Errors: -EBUSY  pages are PAGED or PAGING_IN, or a vCPU waits
  *         -ENOENT no session
  */
 

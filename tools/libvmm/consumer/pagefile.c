@@ -49,6 +49,12 @@ struct pagefile_hdr_rec {
 };
 _Static_assert(sizeof(struct pagefile_hdr_rec) == 64, "header");
 
+/* In the header's page as well, but it changes: outside the checksum. */
+struct pagefile_state_rec {
+    _Atomic uint64_t paused;
+};
+#define STATE_OFFSET_BYTES sizeof(struct pagefile_hdr_rec)
+
 /*
  * place: bits 0 to 1 enum vmm__pagefile_where, 2 to 15 zero, 16 to 63 slot.
  * what: SLOT: the checksum, upper half zero; SAME: the value; NONE: anything.
@@ -629,6 +635,21 @@ int vmm__pagefile_reserve(struct vmm__pagefile *pf, uint64_t first,
     }
     memset(pf->backed + group, 1, last - group + 1);
     return 0;
+}
+
+void vmm__pagefile_set_paused(struct vmm__pagefile *pf, bool paused)
+{
+    struct pagefile_state_rec *state = (void *)(pf->map + STATE_OFFSET_BYTES);
+
+    atomic_store_explicit(&state->paused, paused, memory_order_release);
+}
+
+bool vmm__pagefile_paused(const struct vmm__pagefile *pf)
+{
+    const struct pagefile_state_rec *state =
+        (const void *)(pf->map + STATE_OFFSET_BYTES);
+
+    return atomic_load_explicit(&state->paused, memory_order_acquire);
 }
 
 bool vmm__page_is_same(const void *page, uint64_t *value_out)

@@ -78,6 +78,13 @@ uint64_t vmm__pagefile_nr_slots(const struct vmm__pagefile *pf);
 int vmm__pagefile_reserve(struct vmm__pagefile *pf, uint64_t first,
                           uint64_t nr);
 
+/*
+ * Whether the domain is paused because a page cannot be read.  Survives with
+ * the index.
+ */
+void vmm__pagefile_set_paused(struct vmm__pagefile *pf, bool paused);
+bool vmm__pagefile_paused(const struct vmm__pagefile *pf);
+
 /* True if the page is one 64-bit value over and over. */
 bool vmm__page_is_same(const void *page, uint64_t *value_out);
 

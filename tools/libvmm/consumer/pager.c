@@ -25,6 +25,7 @@
 #define NR_STREAMS 8u
 #define UNIT_GFNS 512u              /* harvested together */
 #define HARVEST_RUN_GFNS 32768u
+#define ALL_UNITS_GENERATIONS 16u   /* how often to look at empty units */
 #define PREFETCH_MAX 32u
 #define MIN_GENERATIONS 2u          /* before anything is called cold */
 #define MAX_ROUNDS 64u              /* in one dispatch */
@@ -100,6 +101,7 @@ struct vmm_pager {
     uint64_t harvest_ns;
 
     bool draining, store_full, gone, paused, reclaiming, no_harvest;
+    bool harvesting;
     bool busy;                      /* there is more to do at once */
     int last_error;
     uint64_t failed_gfn;
@@ -123,6 +125,7 @@ struct vmm_pager {
     struct vmm__list_node batches_free;
 
     uint64_t harvest_due_ns, store_retry_ns;
+    uint64_t harvest_next;          /* gfn to go on with */
     uint64_t drain_next, wanted_next;   /* gfns to go on with */
     uint64_t nr_wanted;
     uint64_t drop_lost_seen;
@@ -322,6 +325,38 @@ static void load_put(struct vmm_pager *pager, struct load *load)
     pager->nr_loads_free++;
 }
 
+/* A page that could not be read: nobody misses it any more. */
+static void forget_lost(struct vmm_pager *pager, uint64_t gfn)
+{
+    struct load *load = load_find(pager, gfn);
+
+    vmm__list_del(&load->node);
+    load_put(pager, load);
+}
+
+/* Pauses count: a successor must know whether this one is ours. */
+static int pause(struct vmm_pager *pager)
+{
+    pager->paused = true;
+    vmm__pagefile_set_paused(pager->pf, true);
+    return pager->hv.ops->pause_domain(pager->hv.self);
+}
+
+static void unpause(struct vmm_pager *pager)
+{
+    pager->paused = false;
+    (void)pager->hv.ops->unpause_domain(pager->hv.self);
+    vmm__pagefile_set_paused(pager->pf, false);
+}
+
+/* The guest gave up all that could not be read: it can go on. */
+static void unpause_if_whole(struct vmm_pager *pager)
+{
+    if (pager->paused && !pager->nr_lost) {
+        unpause(pager);
+    }
+}
+
 static void load_delay(struct vmm_pager *pager, struct load *load,
                        bool must_read, uint64_t delay_ns)
 {
@@ -355,8 +390,7 @@ static void load_failed(struct vmm_pager *pager, struct load *load, int rc)
              pager->domid, (unsigned long long)load->gfn,
              vmm_error_text(rc));
     if (load->reqclass <= VMM_REQ_FOREIGN && !pager->paused) {
-        pager->paused = true;
-        r = pager->hv.ops->pause_domain(pager->hv.self);
+        r = pause(pager);
         if (r) {
             vmm__log(&pager->logger, VMM_LOG_ERROR,
                      "domid=%u: cannot pause: %s", pager->domid,
@@ -642,6 +676,34 @@ static void page_wanted(struct vmm_pager *pager, uint64_t gfn,
     }
 }
 
+/*
+ * The guest gave a page up, once.  It may have put another one there since,
+ * which may be paged out again by now: the hypervisor knows.
+ */
+static void page_dropped(struct vmm_pager *pager, uint64_t gfn)
+{
+    enum page_state state = page_state(pager, gfn);
+    uint8_t now;
+
+    if (state != PAGE_PAGED && state != PAGE_LOST) {
+        /* On its way in: prepare will say that it is gone. */
+        return;
+    }
+    if (pager->hv.ops->query(pager->hv.self, gfn, 1, &now) ||
+        now == VMM__HV_PAGED || now == VMM__HV_PAGING_IN) {
+        return;
+    }
+    if (state == PAGE_LOST) {
+        forget_lost(pager, gfn);
+    }
+    pager->nr_dropped++;
+    page_gone(pager, gfn);
+    if (now == VMM__HV_RESIDENT) {
+        (void)page_found(pager, gfn, PAGE_RESIDENT);
+    }
+    unpause_if_whole(pager);
+}
+
 static void take_requests(struct vmm_pager *pager)
 {
     const struct vmm__hv_ops *hv = pager->hv.ops;
@@ -649,22 +711,7 @@ static void take_requests(struct vmm_pager *pager)
     uint64_t now_ns = vmm__now_ns(&pager->clock);
 
     while (hv->next_request(pager->hv.self, VMM__HV_DROP, &req)) {
-        struct load *load;
-
-        switch (page_state(pager, req.gfn)) {
-        case PAGE_LOST:
-            load = load_find(pager, req.gfn);
-            vmm__list_del(&load->node);
-            load_put(pager, load);
-            /* fallthrough */
-        case PAGE_PAGED:
-            pager->nr_dropped++;
-            page_gone(pager, req.gfn);
-            break;
-        default:
-            /* On its way in: prepare will say that it is gone. */
-            break;
-        }
+        page_dropped(pager, req.gfn);
     }
 
     while (load_available(pager, VMM_REQ_DEMAND) &&
@@ -1009,23 +1056,29 @@ static void harvested(struct vmm_pager *pager, uint64_t first, uint32_t nr)
     vmm__policy_harvested(pager->policy, first, nr, pager->bitmap);
 }
 
-static int harvest(struct vmm_pager *pager)
+/*
+ * One run of gfns, so that no request waits for more; all of them make a
+ * generation.  Where nothing is known to be, look every now and then.
+ */
+static int harvest_step(struct vmm_pager *pager)
 {
-    uint64_t first, end;
+    bool all = pager->generations % ALL_UNITS_GENERATIONS == 0;
+    uint64_t first = pager->harvest_next, end;
     uint32_t nr;
     int rc;
 
-    for (first = 0; first < pager->nr_gfns; first = end) {
-        end = first + UNIT_GFNS;
-        if (!pager->units[first / UNIT_GFNS]) {
-            continue;
-        }
-        while (end < pager->nr_gfns && pager->units[end / UNIT_GFNS] &&
-               end - first < HARVEST_RUN_GFNS) {
-            end += UNIT_GFNS;
-        }
-        nr = (end < pager->nr_gfns ? end : pager->nr_gfns) - first;
+    while (first < pager->nr_gfns &&
+           !(all || pager->units[first / UNIT_GFNS])) {
+        first += UNIT_GFNS;
+    }
+    for (end = first; end < pager->nr_gfns && end - first < HARVEST_RUN_GFNS &&
+                      (all || pager->units[end / UNIT_GFNS]);) {
+        end += UNIT_GFNS;
+    }
+    pager->harvest_next = end;
 
+    if (first < pager->nr_gfns) {
+        nr = (end < pager->nr_gfns ? end : pager->nr_gfns) - first;
         rc = pager->no_harvest ? VMM_E_NOTSUP :
              pager->hv.ops->harvest(pager->hv.self, first, nr, true,
                                     pager->bitmap);
@@ -1035,8 +1088,10 @@ static int harvest(struct vmm_pager *pager)
                          "domid=%u: no accessed bits here; pages are paged "
                          "out in turn", pager->domid);
             }
+            /* Pages age all the same: first in, first out. */
             pager->no_harvest = true;
-            continue;
+            memset(pager->bitmap, 0, sizeof(pager->bitmap));
+            rc = 0;
         }
         if (rc) {
             return rc;
@@ -1044,8 +1099,12 @@ static int harvest(struct vmm_pager *pager)
         harvested(pager, first, nr);
     }
 
-    vmm__policy_next_generation(pager->policy);
-    pager->generations++;
+    if (pager->harvest_next >= pager->nr_gfns) {
+        pager->harvest_next = 0;
+        pager->harvesting = false;
+        vmm__policy_next_generation(pager->policy);
+        pager->generations++;
+    }
 
     return 0;
 }
@@ -1079,6 +1138,10 @@ static int reconcile(struct vmm_pager *pager)
             if (was == PAGE_LOADING || was == PAGE_EVICTING) {
                 continue;
             }
+            if (was == PAGE_LOST && pager->states[i] != VMM__HV_PAGED &&
+                pager->states[i] != VMM__HV_PAGING_IN) {
+                forget_lost(pager, gfn);
+            }
 
             switch (pager->states[i]) {
             case VMM__HV_NOMINATED:
@@ -1106,7 +1169,8 @@ static int reconcile(struct vmm_pager *pager)
                     }
                 }
                 if (pager->states[i] == VMM__HV_PAGING_IN &&
-                    was != PAGE_LOST) {
+                    was != PAGE_LOST &&
+                    !(pager->pages[gfn] & PAGE_WANTED)) {
                     pager->pages[gfn] |= PAGE_WANTED;
                     pager->nr_wanted++;
                 }
@@ -1122,6 +1186,7 @@ static int reconcile(struct vmm_pager *pager)
         }
     }
     pager->wanted_next = 0;
+    unpause_if_whole(pager);
 
     return 0;
 }
@@ -1191,7 +1256,8 @@ static int housekeeping(struct vmm_pager *pager)
         return rc;
     }
     pager->nr_rescued = stat.nr_rescued;
-    if (stat.nr_drop_lost != pager->drop_lost_seen) {
+    /* Without accessed bits new pages are found in no other way. */
+    if (pager->no_harvest || stat.nr_drop_lost != pager->drop_lost_seen) {
         pager->drop_lost_seen = stat.nr_drop_lost;
         rc = reconcile(pager);
         if (rc) {
@@ -1199,7 +1265,9 @@ static int housekeeping(struct vmm_pager *pager)
         }
     }
 
-    return pager->draining ? 0 : harvest(pager);
+    pager->harvesting = true;
+
+    return 0;
 }
 
 uint64_t vmm__pager_due_ns(const struct vmm_pager *pager)
@@ -1253,8 +1321,12 @@ int vmm_pager_dispatch(struct vmm_pager *pager)
             evicted = false;
         } else {
             evicted = evict_step(pager);
+            if (pager->harvesting) {
+                rc = harvest_step(pager);
+            }
         }
-        if (!nr_done && !evicted && vmm__list_empty(&pager->loads_ready)) {
+        if (!nr_done && !evicted && (pager->draining || !pager->harvesting) &&
+            vmm__list_empty(&pager->loads_ready)) {
             break;
         }
     }
@@ -1325,8 +1397,7 @@ void vmm_pager_retry(struct vmm_pager *pager)
     }
 
     if (pager->paused) {
-        pager->paused = false;
-        (void)pager->hv.ops->unpause_domain(pager->hv.self);
+        unpause(pager);
     }
     pager->busy = true;
 }
@@ -1578,6 +1649,8 @@ int vmm__pager_new(const struct vmm__pager_deps *deps,
     if (rc) {
         goto out;
     }
+    /* What it could not read we try again, if it is wanted again. */
+    pager->paused = opts->adopt && vmm__pagefile_paused(pager->pf);
     rc = reconcile(pager);
     if (rc) {
         goto out;
