@@ -40,6 +40,7 @@ lab-image: xen
 # Everything, against the Xen just built.
 built: lab-image
 	+@$(MAKE) all
+	+@$(MAKE) -C tests/lab/progs all
 
 check: setup
 	+@$(MAKE) -C tests check
@@ -66,4 +67,4 @@ uninstall:
 	+@for p in $(PARTS); do $(MAKE) -C $$p uninstall || exit; done
 
 clean:
-	+@for p in $(PARTS) tests; do $(MAKE) -C $$p clean || exit; done
+	+@for p in $(PARTS) tests tests/lab/progs; do $(MAKE) -C $$p clean || exit; done
