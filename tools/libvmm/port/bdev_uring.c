@@ -42,11 +42,17 @@ struct bdev_uring {
     struct vmm_logger logger;
 };
 
+/*
+ * Levels of one class.  With DEMAND as IOPRIO_CLASS_RT, mq-deadline holds back
+ * all others for as long as a DEMAND is in its queue or in flight, up to 10 s
+ * (prio_aging_expire): a bound that is not ours, on what took a place in our
+ * cap.  Measured with four vCPUs faulting: DEMAND's median 77 us instead of
+ * 100, prefetching 2 MB/s instead of 100.
+ */
 static const uint16_t class_ioprio[VMM_NR_REQCLASSES] = {
-    [VMM_REQ_DEMAND] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_RT, 0),
-    [VMM_REQ_FOREIGN] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 0),
+    [VMM_REQ_DEMAND] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 0),
+    [VMM_REQ_FOREIGN] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 2),
     [VMM_REQ_PREFETCH] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6),
-    /* Not IDLE, which a busy device may leave waiting without bound. */
     [VMM_REQ_EVICT] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7),
 };
 
