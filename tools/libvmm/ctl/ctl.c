@@ -17,12 +17,14 @@
 #define SILENCE_MS 60000
 #define MESSAGE_BYTES 512
 #define READ_BYTES 65536
+#define NR(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const session_states[] = {
     [VMM_CTL_SESSION_OPENING] = "opening",
     [VMM_CTL_SESSION_ACTIVE] = "active",
     [VMM_CTL_SESSION_DRAINING] = "draining",
     [VMM_CTL_SESSION_CLOSING] = "closing",
+    [VMM_CTL_SESSION_FAILED] = "failed",
 };
 
 const char *vmm_ctl_session_state_name(enum vmm_ctl_session_state state)
@@ -68,6 +70,15 @@ int vmm_ctl_error_of(const char *name)
     return VMM_E_LOCAL;
 }
 
+/* The names are those of vmm_pager_state_name(). */
+static const char *const pager_states[] = {
+    [VMM_PAGER_ACTIVE] = "active",
+    [VMM_PAGER_DRAINING] = "draining",
+    [VMM_PAGER_DRAINED] = "drained",
+    [VMM_PAGER_STORE_FULL] = "store-full",
+    [VMM_PAGER_FAILED] = "failed",
+};
+
 /* What of the statistics is a plain number, under its own name. */
 struct field {
     const char *name;
@@ -93,7 +104,6 @@ static const struct field class_fields[] = {
     CLASS(nr_queued), CLASS(nr_inflight),
     CLASS(p50_ns), CLASS(p99_ns), CLASS(p999_ns), CLASS(max_ns),
 };
-#define NR(array) (sizeof(array) / sizeof((array)[0]))
 
 static void put_fields(struct vmm__json_out *out, const struct field *fields,
                        size_t nr, const void *base)
@@ -155,8 +165,7 @@ void vmm_ctl_put_tier(struct vmm__json_out *out,
         return;
     }
 
-    vmm__json_put_string(out, "state",
-                         vmm_pager_state_name(tier->stat.state));
+    vmm__json_put_string(out, "state", pager_states[tier->stat.state]);
     if (tier->stat.last_error) {
         vmm__json_put_string(out, "error",
                              vmm_error_name(tier->stat.last_error));
@@ -181,9 +190,8 @@ static int get_stat(const struct vmm__json_value *value, const char *state,
     unsigned int i;
     int rc;
 
-    for (i = 0; strcmp(vmm_pager_state_name((enum vmm_pager_state)i),
-                       state); i++) {
-        if (i == VMM_PAGER_FAILED) {
+    for (i = 0; strcmp(pager_states[i], state); i++) {
+        if (i == NR(pager_states) - 1) {
             return VMM_E_FORMAT;
         }
     }

@@ -52,6 +52,7 @@ enum vmm_ctl_session_state {
     VMM_CTL_SESSION_ACTIVE,
     VMM_CTL_SESSION_DRAINING,
     VMM_CTL_SESSION_CLOSING,
+    VMM_CTL_SESSION_FAILED,     /* left by a predecessor, not taken up */
     VMM_CTL_NR_SESSION_STATES
 };
 const char *vmm_ctl_session_state_name(enum vmm_ctl_session_state state);
