@@ -364,8 +364,8 @@ static void log_line(void *user, enum vmm_log_level level, const char *msg)
 
 static const char usage[] =
 "usage: engine [OPTION]...\n"
-"  --file PATH            made and removed (default: in $TMPDIR or /var/tmp);\n"
-"                         a block device is WRITTEN TO\n"
+"  --file PATH            a block device is WRITTEN TO (default: a file in\n"
+"                         $TMPDIR or /var/tmp, which is removed)\n"
 "  --size MIB             (1024)\n"
 "  --rounds N             of idle, prioritized, FIFO (7)\n"
 "  --seconds S            each (2)\n"

@@ -6,7 +6,7 @@ USES_table    := base/
 USES_io       := base/ table/
 USES_consumer := base/ format/ table/ io/engine.h
 USES_ctl      := base/ format/
-USES_port     := base/ table/
+USES_port     := base/ format/ table/
 # A foreign header, and the one file (a pattern) that may include it.
 ONLY_xencall.h           := port/hv_xen.c
 ONLY_xenevtchn.h         := port/hv_xen.c

@@ -54,7 +54,9 @@ enum vmm_reqclass {
 };
 const char *vmm_reqclass_name(enum vmm_reqclass reqclass);  /* "demand" */
 
-enum vmm_log_level { VMM_LOG_ERROR, VMM_LOG_WARN, VMM_LOG_INFO, VMM_LOG_DEBUG };
+enum vmm_log_level {
+    VMM_LOG_ERROR, VMM_LOG_WARN, VMM_LOG_INFO, VMM_LOG_DEBUG
+};
 
 /*
  * The caller's logger; copied by whoever takes it.  `msg' is one line without

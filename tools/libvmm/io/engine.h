@@ -71,7 +71,7 @@ int vmm__engine_new(const struct vmm__engine_cfg *cfg,
                     const struct vmm__bdev *bdev,
                     const struct vmm__clock *clock,
                     struct vmm__engine **engine_out);
-/* Nothing may be queued or in flight; see vmm__engine_idle().  NULL is fine. */
+/* Nothing may be queued or in flight: vmm__engine_idle().  NULL is fine. */
 void vmm__engine_free(struct vmm__engine *engine);
 
 /*
