@@ -79,6 +79,13 @@ static const char *const pager_states[] = {
     [VMM_PAGER_FAILED] = "failed",
 };
 
+const char *vmm_ctl_tier_state(const struct vmm_ctl_tier *tier)
+{
+    return tier->state == VMM_CTL_SESSION_ACTIVE && tier->has_stat
+           ? pager_states[tier->stat.state]
+           : vmm_ctl_session_state_name(tier->state);
+}
+
 /* What of the statistics is a plain number, under its own name. */
 struct field {
     const char *name;

@@ -67,6 +67,9 @@ struct vmm_ctl_tier {
     struct vmm_pager_stat stat;
 };
 
+/* For people: "active", or what is the matter. */
+const char *vmm_ctl_tier_state(const struct vmm_ctl_tier *tier);
+
 /* As members of an object that is open in `out'. */
 void vmm_ctl_put_tier(struct vmm__json_out *out,
                       const struct vmm_ctl_tier *tier);

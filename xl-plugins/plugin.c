@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* plugin.c: what all xl commands of ours do in the same way; see plugin.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "plugin.h"
+
+#define SHOW_AFTER_MS 2000
+#define CELL_BYTES 256
+
+static bool showing;
+
+void plugin_init(struct plugin *plugin, const struct plugin_spec *spec)
+{
+    memset(plugin, 0, sizeof(*plugin));
+    plugin->spec = spec;
+    plugin->socket_path = VMM_CTL_SOCKET;
+    opterr = 0;
+}
+
+static void hide(void)
+{
+    if (showing) {
+        (void)fputs("\r\033[K", stderr);
+        showing = false;
+    }
+}
+
+void plugin_show(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!isatty(STDERR_FILENO)) {
+        return;
+    }
+    hide();
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fflush(stderr);
+    showing = true;
+}
+
+int plugin_fail(const struct plugin *plugin, int rc, const char *fmt, ...)
+{
+    va_list ap;
+
+    hide();
+    (void)fprintf(stderr, "xl-%s: ", plugin->spec->name);
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fputc('\n', stderr);
+    return vmm_error_exit_status(rc);
+}
+
+static void help(const struct plugin_spec *spec)
+{
+    printf("Usage: xl %s %s\n\n%s.\n\nOptions:\n\n%s"
+           "-j, --json           The answer as JSON.\n"
+           "    --socket=PATH    vmmd's socket, if not " VMM_CTL_SOCKET ".\n"
+           "-h, --help           This text.\n\n"
+           "See xl-%s(1).\n", spec->name, spec->usage, spec->description,
+           spec->options, spec->name);
+}
+
+bool plugin_option(struct plugin *plugin, int opt, int *status_out)
+{
+    switch (opt) {
+    case 'h':
+        help(plugin->spec);
+        *status_out = plugin_end(plugin, 0);
+        return false;
+    case 'j':
+        plugin->json = true;
+        return true;
+    case 256:
+        plugin->socket_path = optarg;
+        return true;
+    default:
+        *status_out = plugin_fail(plugin, VMM_E_INVAL, "an option is not "
+                                  "known or lacks its value; xl %s --help "
+                                  "has those that there are",
+                                  plugin->spec->name);
+        return false;
+    }
+}
+
+bool plugin_arguments(struct plugin *plugin, int nr, int min, int max,
+                      int *status_out)
+{
+    if (nr >= min && nr <= max) {
+        return true;
+    }
+    *status_out = plugin_fail(plugin, VMM_E_INVAL, "%s argument; usage: xl "
+                              "%s %s", nr < min ? "missing" : "superfluous",
+                              plugin->spec->name, plugin->spec->usage);
+    return false;
+}
+
+void plugin_disconnect(struct plugin *plugin)
+{
+    vmm_ctl_close(plugin->ctl);
+    plugin->ctl = NULL;
+}
+
+int plugin_end(struct plugin *plugin, int status)
+{
+    hide();
+    plugin_disconnect(plugin);
+    if ((fflush(stdout) || ferror(stdout)) && !status) {
+        status = plugin_fail(plugin, VMM_E_IO, "standard output: %s",
+                             strerror(errno));
+    }
+    return status;
+}
+
+/* Calls. */
+
+struct call {
+    struct plugin *plugin;
+    plugin_progress_fn *progress;
+    uint64_t begun_ms;
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void progressed(void *user, const struct vmm__json_value *value)
+{
+    struct call *call = user;
+    struct vmm_ctl_tier tier;
+    char text[128];
+
+    if (now_ms() - call->begun_ms < SHOW_AFTER_MS || !call->progress ||
+        vmm_ctl_get_tier(value, &tier)) {
+        return;
+    }
+    call->progress(&tier, text, sizeof(text));
+    plugin_show("xl-%s: domain %u: %s", call->plugin->spec->name, tier.domid,
+                text);
+}
+
+bool plugin_call(struct plugin *plugin, const char *method,
+                 struct vmm__json_out *params, plugin_progress_fn *progress,
+                 struct vmm__json **reply_out,
+                 const struct vmm__json_value **result_out,
+                 int *status_out)
+{
+    struct call call = { plugin, progress, now_ms() };
+    int rc;
+
+    if (!plugin->ctl) {
+        rc = vmm_ctl_open(plugin->socket_path, &plugin->ctl);
+        if (rc) {
+            vmm__json_out_free(params);
+            *status_out = plugin_fail(plugin, rc, "%s", plugin->ctl
+                                      ? vmm_ctl_message(plugin->ctl)
+                                      : vmm_error_text(rc));
+            return false;
+        }
+    }
+    rc = vmm_ctl_call(plugin->ctl, method, params, progressed, &call,
+                      reply_out, result_out);
+    hide();
+    if (rc) {
+        *status_out = plugin_fail(plugin, rc, "%s",
+                                  vmm_ctl_message(plugin->ctl));
+        return false;
+    }
+    return true;
+}
+
+struct vmm__json_out *plugin_params(const char *domain)
+{
+    struct vmm__json_out *out = vmm__json_out_new(false);
+
+    vmm__json_put_object(out, NULL);
+    if (domain) {
+        vmm__json_put_string(out, "domain", domain);
+    }
+    return out;
+}
+
+bool plugin_tiers(struct plugin *plugin, const struct vmm__json_value *result,
+                  struct vmm_ctl_tier **tiers_out, uint32_t *nr_out,
+                  int *status_out)
+{
+    bool is_array = vmm__json_type(result) == VMM__JSON_ARRAY;
+    uint32_t i, nr = is_array ? vmm__json_nr(result) : 1;
+    struct vmm_ctl_tier *tiers = calloc(nr ? nr : 1, sizeof(*tiers));
+
+    if (!tiers) {
+        *status_out = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
+        return false;
+    }
+    for (i = 0; i < nr; i++) {
+        if (vmm_ctl_get_tier(is_array ? vmm__json_at(result, i) : result,
+                             &tiers[i])) {
+            free(tiers);
+            *status_out = plugin_fail(plugin, VMM_E_FORMAT, "vmmd's answer "
+                                      "is not understood; install the same "
+                                      "version of both");
+            return false;
+        }
+    }
+    *tiers_out = tiers;
+    *nr_out = nr;
+    return true;
+}
+
+/* Values. */
+
+int plugin_parse_number(const char *text, uint64_t min, uint64_t max,
+                        uint64_t *number_out)
+{
+    unsigned long long number;
+
+    if (!*text || text[strspn(text, "0123456789")]) {
+        return VMM_E_FORMAT;
+    }
+    errno = 0;
+    number = strtoull(text, NULL, 10);
+    if (errno || number < min || number > max) {
+        return VMM_E_RANGE;
+    }
+    *number_out = number;
+    return 0;
+}
+
+int plugin_parse_size(const char *text, uint64_t *bytes_out)
+{
+    static const char suffixes[] = "BKMGT";
+    size_t len = strlen(text);
+    unsigned int shift = 20;
+    const char *suffix;
+    uint64_t number;
+    char digits[24];
+    int rc;
+
+    suffix = len ? strchr(suffixes, text[len - 1] & ~0x20) : NULL;
+    if (suffix && *suffix) {
+        shift = (unsigned int)(suffix - suffixes) * 10;
+        len--;
+    }
+    if (len >= sizeof(digits)) {
+        return text[strspn(text, "0123456789")] && !suffix ? VMM_E_FORMAT
+                                                           : VMM_E_RANGE;
+    }
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    rc = plugin_parse_number(digits, 0, UINT64_MAX >> shift, &number);
+    if (rc) {
+        return rc;
+    }
+    *bytes_out = number << shift;
+    return 0;
+}
+
+uint64_t plugin_mib(uint64_t pages)
+{
+    return (pages + 128) / 256;
+}
+
+/* Tables. */
+
+struct plugin_table {
+    struct libscols_table *table;
+    struct libscols_line *line;
+    size_t cell;
+    bool failed;
+};
+
+struct plugin_table *plugin_table_new(const struct plugin_column *columns,
+                                      unsigned int nr)
+{
+    struct plugin_table *table = calloc(1, sizeof(*table));
+    unsigned int i;
+
+    if (!table) {
+        return NULL;
+    }
+    table->table = scols_new_table();
+    if (!table->table) {
+        free(table);
+        return NULL;
+    }
+    for (i = 0; i < nr; i++) {
+        if (!scols_table_new_column(table->table, columns[i].title, 0.01,
+                                    columns[i].right ? SCOLS_FL_RIGHT : 0)) {
+            table->failed = true;
+        }
+    }
+    /* All of it, however narrow the terminal. */
+    (void)scols_table_enable_nowrap(table->table, 1);
+    (void)scols_table_set_termforce(table->table, SCOLS_TERMFORCE_NEVER);
+    return table;
+}
+
+void plugin_table_row(struct plugin_table *table)
+{
+    if (!table) {
+        return;
+    }
+    table->line = scols_table_new_line(table->table, NULL);
+    table->cell = 0;
+    if (!table->line) {
+        table->failed = true;
+    }
+}
+
+void plugin_table_text(struct plugin_table *table, const char *fmt, ...)
+{
+    char text[CELL_BYTES];
+    va_list ap;
+
+    if (!table || !table->line) {
+        return;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (scols_line_set_data(table->line, table->cell++, text)) {
+        table->failed = true;
+    }
+}
+
+void plugin_table_time(struct plugin_table *table, uint64_t time_ns)
+{
+    if (!time_ns) {
+        plugin_table_text(table, "-");
+    } else if (time_ns < 10000000) {
+        plugin_table_text(table, "%lluus",
+                          (unsigned long long)(time_ns + 500) / 1000);
+    } else if (time_ns < 10000000000ull) {
+        plugin_table_text(table, "%llums",
+                          (unsigned long long)(time_ns + 500000) / 1000000);
+    } else {
+        plugin_table_text(table, "%llus",
+                          (unsigned long long)(time_ns + 500000000) /
+                          1000000000);
+    }
+}
+
+char *plugin_table_finish(struct plugin_table *table)
+{
+    char *text = NULL;
+
+    if (!table) {
+        return NULL;
+    }
+    if (!table->failed &&
+        scols_print_table_to_string(table->table, &text)) {
+        text = NULL;
+    }
+    scols_unref_table(table->table);
+    free(table);
+    return text;
+}
