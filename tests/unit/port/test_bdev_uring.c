@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/engine.h"
@@ -94,10 +95,10 @@ static int submit(unsigned int i, bool write, enum vmm_reqclass reqclass,
 
 static void wait_for(unsigned int nr)
 {
-    unsigned int round;
+    uint64_t end_ns = vmm__now_ns(&vmm__clock_monotonic) + 20000000000ull;
 
     bdev.ops->kick(bdev.self);
-    for (round = 0; round < 1000 && nr_done < nr; round++) {
+    while (nr_done < nr && vmm__now_ns(&vmm__clock_monotonic) < end_ns) {
         struct pollfd pfd = {
             .fd = bdev.ops->fd(bdev.self), .events = POLLIN,
         };
@@ -258,6 +259,47 @@ static void transfer__no_space(void)
     wait_for(2);
     CU_ASSERT_EQUAL(last_rc, VMM_E_NOSPC);
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &old), 0);
+    teardown();
+}
+
+/* Killed with writes in flight: whoever opens it next does not meet them. */
+static void open__after_kill(void)
+{
+    uint8_t *big;
+    unsigned int i;
+    int status;
+    pid_t pid;
+
+    setup();
+    pid = fork();
+    if (!pid) {
+        big = aligned_alloc(BLOCK_BYTES, 16 * BLOCK_BYTES);
+        if (!big || open_store(VMM__BDEV_CREATE)) {
+            _exit(1);
+        }
+        memset(big, 0xee, 16 * BLOCK_BYTES);
+        for (i = 0; i < NR_IOS; i++) {
+            (void)submit(i, true, VMM_REQ_EVICT, i * 16, 16, big);
+        }
+        bdev.ops->kick(bdev.self);
+        (void)raise(SIGKILL);
+    }
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT(WIFSIGNALED(status));
+    CU_ASSERT_EQUAL_FATAL(open_store(VMM__BDEV_EXISTING), 0);
+    memset(mem, 0x22, BLOCK_BYTES);
+    for (i = 0; i < NR_IOS; i++) {
+        CU_ASSERT_EQUAL(submit(i, true, VMM_REQ_EVICT, i * 16, 1, mem), 0);
+    }
+    wait_for(NR_IOS);
+    for (i = 0; i < NR_IOS; i++) {
+        CU_ASSERT_EQUAL(submit(i, false, VMM_REQ_DEMAND, i * 16, 1,
+                               mem + i * BLOCK_BYTES), 0);
+    }
+    wait_for(2 * NR_IOS);
+    for (i = 0; i < NR_IOS; i++) {
+        CU_ASSERT_EQUAL(mem[i * BLOCK_BYTES], 0x22);
+    }
     teardown();
 }
 
@@ -512,6 +554,7 @@ static const struct ut_case cases[] = {
     UT_CASE(fd__tells_of_completions),
     UT_CASE(transfer__past_the_end),
     UT_CASE(transfer__no_space),
+    UT_CASE(open__after_kill),
     UT_CASE(poll__right_or_not_at_all),
     UT_CASE(open__file_system_in_memory),
     UT_CASE(engine__reads_what_was_written),

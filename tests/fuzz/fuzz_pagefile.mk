@@ -1,0 +1,1 @@
+SRCS-fuzz/fuzz_pagefile := $(LIBVMM)/consumer/pagefile.c
