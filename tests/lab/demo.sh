@@ -1,0 +1,49 @@
+#!/bin/sh
+# The main job: a 256 MiB guest, of which it uses 96 MiB over and over, in
+# 146 MiB, on a throttled NVMe drive.
+set -eu
+
+say() { printf '\n-- %s\n' "$*"; }
+
+# Median of the last N pass times in the guest's log.
+passes() {
+    lab-guest run g "tail -n $1 /tmp/passes" |
+        sed -n 's/^pass=.* seconds=\([0-9.]*\) .*/\1/p' | sort -n |
+        awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+say 'a guest of 256 MiB: 96 MiB in use, 60 MiB of cold data'
+lab-guest create g memory=256 vcpus=1
+lab-guest run g 'dd if=/dev/urandom of=/tmp/cold bs=1M count=60 2>/dev/null; md5sum /tmp/cold >/tmp/sum'
+lab-guest run g 'memcheck --size 96M --passes 100000 --write-percent 10 >/tmp/passes 2>&1 &'
+sleep 25
+resident=$(passes 3)
+echo "a pass, fully resident: $resident s"
+
+say 'xl tier-set g 146M'
+lab-vmmd start
+xl tier-set g 146M --store /dev/nvme0n1
+xl tier-top -b -d 2 -n 12
+sleep 20
+
+warm=$(passes 3)
+say 'the cold data comes back, page by page'
+lab-guest run g 'md5sum -c /tmp/sum'
+lab-guest run g 'grep -c "wrong=0" /tmp/passes; ! grep -q "^wrong page" /tmp/passes'
+
+say 'summary'
+xl tier-list
+xl tier-list -j | jq -r '.[0] | "resident: \(.resident_memkb) KiB",
+    "paged: \(.paged_memkb) KiB",
+    "demand p50: \(.classes.demand.p50_us) us",
+    "demand p99: \(.classes.demand.p99_us) us"'
+wrong=$(lab-guest run g 'tail -n 1 /tmp/passes' | sed -n 's/.*wrong=//p')
+echo "wrong pages: $wrong"
+echo "a pass, fully resident: $resident s; warm, in 146 MiB: $warm s"
+awk "BEGIN { printf \"figure pager_warm_pass_ratio %.3f %.3f %.3f ratio\\n\",
+     $warm / $resident, $warm / $resident, $warm / $resident }"
+
+say 'xl tier-off g: every page comes back'
+xl tier-off g
+lab-guest run g 'md5sum -c /tmp/sum'
+[ "$wrong" = 0 ]
