@@ -162,6 +162,7 @@ bool plugin_call(struct plugin *plugin, const char *method,
     struct call call = { plugin, progress, now_ms() };
     int rc;
 
+    vmm__json_end_object(params);
     if (!plugin->ctl) {
         rc = vmm_ctl_open(plugin->socket_path, &plugin->ctl);
         if (rc) {
@@ -354,18 +355,50 @@ void plugin_table_time(struct plugin_table *table, uint64_t time_ns)
     }
 }
 
+/* Titles there are in any case: libsmartcols prints none above no lines. */
+static char *titles_of(struct libscols_table *table)
+{
+    size_t i, nr = scols_table_get_ncols(table), bytes;
+    char *text = NULL;
+    FILE *file = open_memstream(&text, &bytes);
+
+    if (!file) {
+        return NULL;
+    }
+    for (i = 0; i < nr; i++) {
+        struct libscols_column *column =
+            scols_table_get_column(table, i);
+
+        (void)fprintf(file, "%s%s", i ? " " : "",
+                      scols_cell_get_data(scols_column_get_header(
+                          column)));
+    }
+    if (fclose(file)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 char *plugin_table_finish(struct plugin_table *table)
 {
-    char *text = NULL;
+    char *text = NULL, *lines = NULL;
 
     if (!table) {
         return NULL;
     }
-    if (!table->failed &&
-        scols_print_table_to_string(table->table, &text)) {
-        text = NULL;
+    if (!table->failed) {
+        if (!scols_table_get_nlines(table->table)) {
+            text = titles_of(table->table);
+        } else if (scols_print_table_to_string(table->table, &text)) {
+            text = NULL;
+        }
     }
     scols_unref_table(table->table);
     free(table);
-    return text;
+    if (!text || asprintf(&lines, "%s\n", text) < 0) {
+        lines = NULL;
+    }
+    free(text);
+    return lines;
 }

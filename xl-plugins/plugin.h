@@ -71,7 +71,7 @@ bool plugin_call(struct plugin *plugin, const char *method,
                  const struct vmm__json_value **result_out,
                  int *status_out);
 void plugin_disconnect(struct plugin *plugin);
-/* { "domain": domain } begun; NULL: all. */
+/* { "domain": domain begun, NULL: without; plugin_call() ends it. */
 struct vmm__json_out *plugin_params(const char *domain);
 /* A line that the next one, or the end, takes the place of. */
 void plugin_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -77,7 +77,6 @@ static int run(struct plugin *plugin, const char *domain)
     uint32_t nr;
     int status = 0;
 
-    vmm__json_end_object(params);
     if (!plugin_call(plugin, domain ? "tier-stat" : "tier-list", params, NULL,
                      &reply, &result, &status) ||
         !plugin_tiers(plugin, result, &tiers, &nr, &status)) {

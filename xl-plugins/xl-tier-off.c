@@ -47,7 +47,6 @@ int main(int argc, char **argv)
     }
 
     params = plugin_params(argv[optind]);
-    vmm__json_end_object(params);
     if (plugin_call(&plugin, "tier-off", params, draining, &reply, &result,
                     &status) && plugin.json) {
         puts("{}");

@@ -171,7 +171,6 @@ static int run(struct plugin *plugin, const struct args *args)
     if (args->fifo) {
         vmm__json_put_bool(params, "fifo", true);
     }
-    vmm__json_end_object(params);
 
     if (!plugin_call(plugin, "tier-set", params, opening, &reply, &result,
                      &status) ||

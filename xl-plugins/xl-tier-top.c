@@ -56,7 +56,6 @@ static bool look_take(struct plugin *plugin, const char *domain,
     struct vmm__json_out *params = plugin_params(domain);
     struct timespec now;
 
-    vmm__json_end_object(params);
     memset(look, 0, sizeof(*look));
     if (!plugin_call(plugin, "tier-stat", params, NULL, &look->reply,
                      &look->result, status)) {
