@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <math.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static struct {
     unsigned int rounds, nr_vcpus, nr_prefetches, nr_evictions;
     double seconds, think_us;
     struct vmm__engine_cfg engine;
-    bool verbose;
+    bool verbose, no_realtime;
 } opt = {
     .size_bytes = 1024ull << 20,
     .rounds = 7,
@@ -375,6 +376,7 @@ static const char usage[] =
 "  --evictions N          writes of 8 pages that are always wanted (32)\n"
 "  --low-cap-busy N --low-cap-idle N --max-inflight N --hold-us N\n"
 "  --starvation-us N      as of the engine\n"
+"  --no-realtime          do not run as SCHED_FIFO\n"
 "  --verbose\n";
 
 int main(int argc, char **argv)
@@ -394,10 +396,12 @@ int main(int argc, char **argv)
         { "max-inflight", required_argument, NULL, MAX_INFLIGHT },
         { "hold-us", required_argument, NULL, HOLD },
         { "starvation-us", required_argument, NULL, STARVATION },
+        { "no-realtime", no_argument, NULL, 'n' },
         { "verbose", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 },
     };
     static struct result results[MAX_ROUNDS][NR_MODES];
+    const struct sched_param realtime = { .sched_priority = 10 };
     struct vmm_logger logger = { .log = log_line };
     char made[256] = "";
     unsigned int i, mode;
@@ -430,6 +434,7 @@ int main(int argc, char **argv)
         case STARVATION:
             opt.engine.starvation_ns = strtoull(optarg, NULL, 0) * 1000;
             break;
+        case 'n': opt.no_realtime = true; break;
         case 'v': opt.verbose = true; break;
         default:
             fputs(usage, stderr);
@@ -461,8 +466,12 @@ int main(int argc, char **argv)
     }
     nr_blocks = opt.size_bytes / PAGE_BYTES;
 
-    /* As a pager that is served before others would be. */
+    /* The device is compared, not who else runs on this machine. */
     (void)setpriority(PRIO_PROCESS, 0, -20);
+    if (!opt.no_realtime && sched_setscheduler(0, SCHED_FIFO, &realtime)) {
+        fprintf(stderr, "engine: no real-time priority (%s): other work on "
+                "this machine will show\n", strerror(errno));
+    }
     (void)prctl(PR_SET_TIMERSLACK, 1);
     mem_bytes = (MAX_VCPUS + (size_t)MAX_LOW * BATCH_PAGES) * PAGE_BYTES;
     mem = aligned_alloc(PAGE_BYTES, mem_bytes);
