@@ -37,6 +37,45 @@ struct vmm__json {
     int rc;
 };
 
+/* Bytes of the UTF-8 sequence at `s', 0 if it is none.  RFC 3629. */
+static size_t utf8_len(const unsigned char *s)
+{
+    size_t len, i;
+
+    if (s[0] < 0x80) {
+        return 1;
+    }
+    len = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
+          : s[0] < 0xf5 ? 4 : 0;
+    for (i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    /* Overlong, surrogates, and past the last code point. */
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
+        return 0;
+    }
+    return len;
+}
+
+/* yajl lets overlong sequences and surrogates through. */
+static bool is_text(const char *text, size_t len)
+{
+    const char *end = text + len;
+    size_t step;
+
+    /* A sequence that is cut short runs into the NUL at `end'. */
+    for (; text < end && *text; text += step) {
+        step = utf8_len((const unsigned char *)text);
+        if (!step) {
+            return false;
+        }
+    }
+    return text == end;
+}
+
 static int stop(struct vmm__json *json, int rc)
 {
     json->rc = rc;
@@ -141,12 +180,12 @@ static int on_text(struct vmm__json *json, enum vmm__json_type type,
     struct vmm__json_value *value;
     uint32_t at;
 
-    if (memchr(text, '\0', len)) {
-        return stop(json, VMM_E_FORMAT);
-    }
     at = heap_add(json, text, len);
     if (at == NONE) {
         return 0;
+    }
+    if (!is_text(json->heap + at, len)) {
+        return stop(json, VMM_E_FORMAT);
     }
     value = add(json, type);
     if (!value) {
@@ -173,12 +212,12 @@ static int on_key(void *ctx, const unsigned char *text, size_t len)
         &json->values[json->open[json->depth - 1]];
     uint32_t i;
 
-    if (memchr(text, '\0', len)) {
-        return stop(json, VMM_E_FORMAT);
-    }
     json->key = heap_add(json, text, len);
     if (json->key == NONE) {
         return 0;
+    }
+    if (!is_text(json->heap + json->key, len)) {
+        return stop(json, VMM_E_FORMAT);
     }
     /* Objects of ours are small, and the rest is refused soon. */
     if (parent->nr >= VMM__JSON_MEMBERS_MAX) {
@@ -472,29 +511,6 @@ static void note(struct vmm__json_out *out, yajl_gen_status r)
     if (r != yajl_gen_status_ok && !out->rc) {
         out->rc = VMM_E_INVAL;
     }
-}
-
-/* Bytes of the UTF-8 sequence at `s', 0 if it is none.  RFC 3629. */
-static size_t utf8_len(const unsigned char *s)
-{
-    size_t len, i;
-
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    len = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-          : s[0] < 0xf5 ? 4 : 0;
-    for (i = 1; i < len; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    /* Overlong, surrogates, and past the last code point. */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
-        return 0;
-    }
-    return len;
 }
 
 static void put_text(struct vmm__json_out *out, const char *string)

@@ -1,0 +1,1 @@
+CFLAGS-unit/ctl/test_ctl := -pthread
