@@ -33,10 +33,10 @@ lab-guest run g 'grep -c "wrong=0" /tmp/passes; ! grep -q "^wrong page" /tmp/pas
 
 say 'summary'
 xl tier-list
-xl tier-list -j | jq -r '.[0] | "resident: \(.resident_memkb) KiB",
-    "paged: \(.paged_memkb) KiB",
-    "demand p50: \(.classes.demand.p50_us) us",
-    "demand p99: \(.classes.demand.p99_us) us"'
+xl tier-list -j | jq -r '.[0] | "resident: \(.resident_pages * 4) KiB",
+    "paged: \(.paged_pages * 4) KiB",
+    "demand p50: \(.classes.demand.p50_ns / 1000) us",
+    "demand p99: \(.classes.demand.p99_ns / 1000) us"'
 wrong=$(lab-guest run g 'tail -n 1 /tmp/passes' | sed -n 's/.*wrong=//p')
 echo "wrong pages: $wrong"
 echo "a pass, fully resident: $resident s; warm, in 146 MiB: $warm s"
