@@ -213,6 +213,18 @@ static void open__not_a_file(void)
     teardown();
 }
 
+/* A name in /dev that is misspelt must not become a file in memory. */
+static void open__no_such_device(void)
+{
+    struct stat st;
+
+    CU_ASSERT_EQUAL(vmm__storefile_open("/dev/ut-no-such-device", MIB,
+                                        VMM__BDEV_CREATE, &logger, &file),
+                    VMM_E_NOENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "no such device"));
+    CU_ASSERT_NOT_EQUAL(stat("/dev/ut-no-such-device", &st), 0);
+}
+
 static void open__in_use(void)
 {
     struct vmm__storefile other;
@@ -288,6 +300,7 @@ static const struct ut_case cases[] = {
     UT_CASE(open__empty_file),
     UT_CASE(open__bad_sizes),
     UT_CASE(open__not_a_file),
+    UT_CASE(open__no_such_device),
     UT_CASE(open__in_use),
     UT_CASE(open__waits_for_the_dying),
     UT_CASE(open__no_room),

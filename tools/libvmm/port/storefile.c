@@ -2,6 +2,7 @@
 /* storefile.c: opening the file or block device that is a store. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/fs.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -103,6 +104,22 @@ static int open_fd(const char *path, int oflags, bool *direct_out)
 }
 
 /*
+ * Would a file made at PATH stand among the device nodes?  It would be in
+ * memory, and its name is a device's, misspelt or not there yet.
+ */
+static bool among_devices(const char *path)
+{
+    char *copy = strdup(path);
+    struct stat parent, dev;
+    bool among;
+
+    among = copy && !stat(dirname(copy), &parent) && !stat("/dev", &dev) &&
+            parent.st_dev == dev.st_dev;
+    free(copy);
+    return among;
+}
+
+/*
  * Open what is there, or create it; `st' is of what was opened.  A name that
  * comes to mean something else meanwhile is found out.
  */
@@ -117,6 +134,11 @@ static int open_path(const char *path, unsigned int flags,
     if (stat(path, &before)) {
         if (errno != ENOENT || !(flags & VMM__BDEV_CREATE)) {
             return fail(logger, path, "cannot open");
+        }
+        if (among_devices(path)) {
+            vmm__log(logger, VMM_LOG_ERROR, "%s: there is no such device",
+                     path);
+            return VMM_E_NOENT;
         }
         created = true;
         oflags |= O_CREAT | O_EXCL;
