@@ -204,9 +204,14 @@ static int start(struct session *session)
     struct sessions *sessions = session->sessions;
     const struct conf *conf = sessions->conf;
     struct vmm_pager_opts opts = { .size = sizeof(opts) };
-    char *index = index_path(sessions, session->record.domid);
+    char *index;
     int rc;
 
+    rc = watch(session);
+    if (rc) {
+        return rc;
+    }
+    index = index_path(sessions, session->record.domid);
     if (!index) {
         return VMM_E_NOMEM;
     }
@@ -351,16 +356,26 @@ static void failed(struct session *session, int rc, const char *text)
     ready_all(session, WAIT_COMMAND, rc, text);
 }
 
+/* The pager removes the index when, after draining, it has detached. */
+static bool detached(const struct session *session)
+{
+    return session->record.state == RECORD_DRAINING &&
+           !index_exists(session);
+}
+
 static void not_opened(struct session *session, const struct worker_msg *msg)
 {
-    const struct record *record = &session->record;
+    struct record *record = &session->record;
     char text[TEXT_BYTES];
 
     (void)snprintf(text, sizeof(text), "domain %u cannot be paged: %s%s%s",
                    record->domid, vmm_error_text(msg->rc),
                    msg->text[0] ? ": " : "", msg->text);
     if (msg->took_over) {
+        /* That there is a session is known now, so its files are needed. */
         session->adopting = true;
+        record->state = RECORD_ACTIVE;
+        session->dirty = true;
     }
     if (!session->adopting) {
         log_domain(VMM_LOG_WARN, "session", record->domid, "%s", text);
@@ -371,7 +386,7 @@ static void not_opened(struct session *session, const struct worker_msg *msg)
     /* Not there, or only something that it needs? */
     if (!domain_is_there(session) ||
         (msg->rc == VMM_E_NOENT &&
-         (record->state == RECORD_OPENING ||
+         (record->state == RECORD_OPENING || detached(session) ||
           (index_exists(session) && exists(record->store))))) {
         log_domain(VMM_LOG_INFO, "session", record->domid,
                    "there is no session any more");
@@ -397,16 +412,16 @@ static void ended(struct session *session, const struct worker_msg *msg)
         set_phase(session, PHASE_OVER);
         return;
     }
+    /* Also one that was told to stop just then. */
+    if (msg->end != WORKER_END_NOT_OPENED && detached(session)) {
+        log_domain(VMM_LOG_INFO, "session", domid,
+                   "ended: every page is back");
+        set_phase(session, PHASE_OVER);
+        return;
+    }
     switch (msg->end) {
     case WORKER_END_DRAINED:
-        if (!index_exists(session)) {
-            log_domain(VMM_LOG_INFO, "session", domid,
-                       "ended: every page is back");
-            set_phase(session, PHASE_OVER);
-            return;
-        }
         log_domain(VMM_LOG_WARN, "session", domid, "cannot be detached yet");
-        session->record.state = RECORD_DRAINING;
         set_phase(session, PHASE_FAILED);
         session->retry_ticks = 1;
         return;
@@ -896,10 +911,7 @@ static void adopt_one(void *user, struct record *record)
     }
     session->adopting = true;
     set_phase(session, PHASE_FAILED);
-    rc = watch(session);
-    if (!rc) {
-        rc = start(session);
-    }
+    rc = start(session);
     if (rc) {
         failed(session, rc, "it cannot be watched, or has no thread");
         session->retry_ticks = RETRY_TICKS;

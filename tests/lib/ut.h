@@ -77,6 +77,8 @@ static inline int ut_main(const char *name, const struct ut_case *cases,
     nr_failed = CU_get_number_of_tests_failed();
     printf("%s: %u passed, %u failed\n", name, nr_run - nr_failed, nr_failed);
     CU_cleanup_registry();
+    /* A sanitizer that finds a leak at the end does not do it. */
+    (void)fflush(stdout);
 
     return nr_failed || !nr_run ? 1 : 0;
 }
