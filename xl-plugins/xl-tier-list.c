@@ -49,6 +49,29 @@ static char *table_of(const struct vmm_ctl_tier *tiers, uint32_t nr)
     return plugin_table_finish(table);
 }
 
+/* Why a tier is not what it should be, and what to do. */
+static void print_errors(const struct vmm_ctl_tier *tiers, uint32_t nr)
+{
+    uint32_t i;
+
+    for (i = 0; i < nr; i++) {
+        const struct vmm_pager_stat *stat = &tiers[i].stat;
+
+        if (!tiers[i].has_stat || !stat->last_error) {
+            continue;
+        }
+        if (stat->state == VMM_PAGER_FAILED) {
+            printf("%s: %s at guest frame %#llx, the domain is paused if it "
+                   "needs it: repair the store, then xl tier-set again\n",
+                   tiers[i].name, vmm_error_text(stat->last_error),
+                   (unsigned long long)stat->failed_gfn);
+        } else if (stat->state == VMM_PAGER_STORE_FULL) {
+            printf("%s: %s: no more pages are evicted until there is room\n",
+                   tiers[i].name, vmm_error_text(stat->last_error));
+        }
+    }
+}
+
 /* Always an array, as xl list -l. */
 static char *json_of(const struct vmm__json_value *result)
 {
@@ -88,6 +111,9 @@ static int run(struct plugin *plugin, const char *domain)
         goto out;
     }
     fputs(text, stdout);
+    if (!plugin->json) {
+        print_errors(tiers, nr);
+    }
 
  out:
     free(text);
