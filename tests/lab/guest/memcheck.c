@@ -10,6 +10,7 @@
  */
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ static uint64_t *mem;
 static uint32_t *generations, *permutation;
 static uint64_t nr_pages, nr_wss;
 static uint64_t nr_wrong, nr_accesses, buckets[NR_BUCKETS], max_ns;
+
+static volatile sig_atomic_t interrupted;
 
 static uint64_t rng_state;
 
@@ -238,7 +241,8 @@ static void usage(FILE *file)
           "  [--same-filled PERCENT] [--seed N] [--report SECONDS] [--all]\n"
           "Fill SIZE, then touch the first --wss of it, verifying.  A pass is "
           "as many accesses\nas there are pages in it.  --all: verify "
-          "all of SIZE at the end.\n", file);
+          "all of SIZE at the end,\nwhich SIGINT and SIGTERM bring about.\n",
+          file);
 }
 
 static void parse(int argc, char **argv)
@@ -294,6 +298,12 @@ static void parse(int argc, char **argv)
     }
 }
 
+static void interrupt(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
 static void *take(uint64_t bytes)
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -314,6 +324,8 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     parse(argc, argv);
+    (void)signal(SIGINT, interrupt);
+    (void)signal(SIGTERM, interrupt);
     rng_state = opts.seed;
     nr_pages = opts.size_bytes / PAGE_BYTES;
     nr_wss = opts.wss_bytes / PAGE_BYTES;
@@ -341,10 +353,11 @@ int main(int argc, char **argv)
         for (i = 0; i < nr_wss && !stop; i++) {
             page = next_page(i);
             access_page(page);
+            stop = interrupted;
             if (opts.seconds || opts.report_s) {
                 uint64_t t = now_ns();
 
-                stop = opts.seconds &&
+                stop |= opts.seconds &&
                        t - start_ns >= opts.seconds * NS_PER_S;
                 if (opts.report_s &&
                     t - report_ns >= opts.report_s * NS_PER_S) {
@@ -355,7 +368,7 @@ int main(int argc, char **argv)
                 }
             }
         }
-        if (opts.passes) {
+        if (opts.passes && !interrupted) {
             printf("pass=%u seconds=%.3f wrong=%llu\n", pass,
                    (now_ns() - pass_ns) / 1e9, (unsigned long long)nr_wrong);
             stop = stop || pass >= opts.passes;
