@@ -1035,6 +1035,8 @@ void session_tier(const struct session *session,
     tier_out->uuid = session->uuid;
     tier_out->store = session->record.store;
     tier_out->state = states[session->phase];
+    tier_out->failed_rc = session->phase == PHASE_FAILED
+                          ? session->failed_rc : 0;
     tier_out->has_stat = session->has_stat;
     tier_out->stat = session->stat;
 }

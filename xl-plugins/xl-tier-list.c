@@ -57,6 +57,11 @@ static void print_errors(const struct vmm_ctl_tier *tiers, uint32_t nr)
     for (i = 0; i < nr; i++) {
         const struct vmm_pager_stat *stat = &tiers[i].stat;
 
+        if (!tiers[i].has_stat && tiers[i].failed_rc) {
+            printf("%s: %s: its pages cannot be brought back, what touches "
+                   "them waits: repair the store, then xl tier-set again\n",
+                   tiers[i].name, vmm_error_text(tiers[i].failed_rc));
+        }
         if (!tiers[i].has_stat || !stat->last_error) {
             continue;
         }

@@ -327,6 +327,29 @@ static void tier__there_and_back(void)
     }
 }
 
+static void tier__never_opened(void)
+{
+    const struct vmm_ctl_tier tier = { .domid = 7, .name = "", .uuid = "",
+                                       .store = "/s",
+                                       .state = VMM_CTL_SESSION_FAILED,
+                                       .failed_rc = VMM_E_CHECKSUM };
+    struct vmm_ctl_tier back;
+    const char *state;
+    struct vmm__json *json;
+    size_t len;
+    char *text = text_of(&tier, &len);
+
+    CU_ASSERT_EQUAL_FATAL(vmm__json_parse(text, len, &json), 0);
+    CU_ASSERT_EQUAL_FATAL(vmm_ctl_get_tier(vmm__json_root(json), &back), 0);
+    CU_ASSERT_FALSE(back.has_stat);
+    CU_ASSERT_EQUAL(back.failed_rc, VMM_E_CHECKSUM);
+    CU_ASSERT_EQUAL_FATAL(vmm__json_get_string(vmm__json_root(json), "state",
+                                               &state), 0);
+    CU_ASSERT_STRING_EQUAL(state, "failed");
+    vmm__json_free(json);
+    free(text);
+}
+
 static void tier__bad_ones(void)
 {
     static const struct {
@@ -335,7 +358,7 @@ static void tier__bad_ones(void)
         { "\"domid\":7", "\"domid\":-7" },
         { "\"domid\":7", "\"domid\":99999999999" },
         { "\"session\":\"active\"", "\"session\":\"asleep\"" },
-        { "\"state\":\"active\"", "\"state\":\"asleep\"" },
+        { "\"pager\":\"active\"", "\"pager\":\"asleep\"" },
         { "\"total_pages\":", "\"total\":" },
         { "\"classes\":{", "\"classes\":7,\"c\":{" },
         { "\"nr_queued\":0", "\"nr_queued\":4294967296" },
@@ -387,6 +410,7 @@ static const struct ut_case cases[] = {
     UT_CASE(ctl_call__params_that_fail),
     UT_CASE(request_parse__rows),
     UT_CASE(tier__there_and_back),
+    UT_CASE(tier__never_opened),
     UT_CASE(tier__bad_ones),
     UT_CASE(names__all),
 };

@@ -1036,6 +1036,7 @@ static void sessions_adopt__fails_for_a_while(void)
     wait_state(1, PHASE_FAILED);
     session_tier(sessions_find(sessions, 1), &tier);
     CU_ASSERT_EQUAL(tier.state, VMM_CTL_SESSION_FAILED);
+    CU_ASSERT_EQUAL(tier.failed_rc, VMM_E_NOMEM);
     CU_ASSERT_FALSE(tier.has_stat);
     /* Nothing can be brought back without it. */
     CU_ASSERT_EQUAL(asked(sessions_off, 1), VMM_E_NOMEM);

@@ -160,6 +160,7 @@ static int get_fields(const struct vmm__json_value *object,
 void vmm_ctl_put_tier(struct vmm__json_out *out,
                       const struct vmm_ctl_tier *tier)
 {
+    int error = tier->has_stat ? tier->stat.last_error : tier->failed_rc;
     unsigned int i;
 
     vmm__json_put_u64(out, "domid", tier->domid);
@@ -168,14 +169,16 @@ void vmm_ctl_put_tier(struct vmm__json_out *out,
     vmm__json_put_string(out, "store", tier->store);
     vmm__json_put_string(out, "session",
                          vmm_ctl_session_state_name(tier->state));
+    vmm__json_put_string(out, "state", vmm_ctl_tier_state(tier));
+    if (error) {
+        vmm__json_put_string(out, "error", vmm_error_name(error));
+    }
     if (!tier->has_stat) {
         return;
     }
 
-    vmm__json_put_string(out, "state", pager_states[tier->stat.state]);
-    if (tier->stat.last_error) {
-        vmm__json_put_string(out, "error",
-                             vmm_error_name(tier->stat.last_error));
+    vmm__json_put_string(out, "pager", pager_states[tier->stat.state]);
+    if (error) {
         vmm__json_put_u64(out, "failed_gfn", tier->stat.failed_gfn);
     }
     put_fields(out, stat_fields, NR(stat_fields), &tier->stat);
@@ -190,10 +193,9 @@ void vmm_ctl_put_tier(struct vmm__json_out *out,
 }
 
 static int get_stat(const struct vmm__json_value *value, const char *state,
-                    struct vmm_pager_stat *stat)
+                    int error, struct vmm_pager_stat *stat)
 {
     const struct vmm__json_value *classes, *class;
-    const char *error;
     unsigned int i;
     int rc;
 
@@ -204,12 +206,10 @@ static int get_stat(const struct vmm__json_value *value, const char *state,
     }
     stat->size = sizeof(*stat);
     stat->state = (enum vmm_pager_state)i;
-    if (!vmm__json_get_string(value, "error", &error)) {
-        stat->last_error = vmm_ctl_error_of(error);
-        rc = vmm__json_get_u64(value, "failed_gfn", &stat->failed_gfn);
-        if (rc) {
-            return VMM_E_FORMAT;
-        }
+    stat->last_error = error;
+    if (error &&
+        vmm__json_get_u64(value, "failed_gfn", &stat->failed_gfn)) {
+        return VMM_E_FORMAT;
     }
     rc = get_fields(value, stat_fields, NR(stat_fields), stat);
     if (rc) {
@@ -232,10 +232,10 @@ int vmm_ctl_get_tier(const struct vmm__json_value *value,
                      struct vmm_ctl_tier *tier_out)
 {
     struct vmm_ctl_tier tier = { .has_stat = false };
-    const char *session, *state;
+    const char *session, *state, *name;
     uint64_t domid;
     unsigned int i;
-    int rc;
+    int rc, error = 0;
 
     if (vmm__json_get_u64(value, "domid", &domid) || domid > UINT32_MAX ||
         vmm__json_get_string(value, "name", &tier.name) ||
@@ -252,8 +252,13 @@ int vmm_ctl_get_tier(const struct vmm__json_value *value,
     }
     tier.state = (enum vmm_ctl_session_state)i;
 
-    if (!vmm__json_get_string(value, "state", &state)) {
-        rc = get_stat(value, state, &tier.stat);
+    if (!vmm__json_get_string(value, "error", &name)) {
+        error = vmm_ctl_error_of(name);
+    }
+    if (vmm__json_get_string(value, "pager", &state)) {
+        tier.failed_rc = error;
+    } else {
+        rc = get_stat(value, state, error, &tier.stat);
         if (rc) {
             return rc;
         }

@@ -63,6 +63,7 @@ struct vmm_ctl_tier {
     const char *uuid;
     const char *store;
     enum vmm_ctl_session_state state;
+    int failed_rc;              /* why, of VMM_CTL_SESSION_FAILED */
     bool has_stat;              /* stat below is filled in */
     struct vmm_pager_stat stat;
 };
