@@ -195,6 +195,23 @@ struct vmm__json_out *plugin_params(const char *domain)
     return out;
 }
 
+char *plugin_array(const struct vmm__json_value *result, bool pretty)
+{
+    struct vmm__json_out *out = vmm__json_out_new(pretty);
+    bool is_array = vmm__json_type(result) == VMM__JSON_ARRAY;
+    char *text = NULL;
+    size_t len;
+
+    if (!is_array) {
+        vmm__json_put_array(out, NULL);
+    }
+    vmm__json_put_value(out, NULL, result);
+    if (!is_array) {
+        vmm__json_end_array(out);
+    }
+    return vmm__json_out_finish(out, &text, &len) ? NULL : text;
+}
+
 bool plugin_tiers(struct plugin *plugin, const struct vmm__json_value *result,
                   struct vmm_ctl_tier **tiers_out, uint32_t *nr_out,
                   int *status_out)

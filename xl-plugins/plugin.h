@@ -80,6 +80,8 @@ void plugin_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool plugin_tiers(struct plugin *plugin, const struct vmm__json_value *result,
                   struct vmm_ctl_tier **tiers_out, uint32_t *nr_out,
                   int *status_out);
+/* The answer in an array; the caller frees it; NULL: no memory. */
+char *plugin_array(const struct vmm__json_value *result, bool pretty);
 
 /*
  * A size: bytes with the suffix B, K, M, G or T, mebibytes without any, as

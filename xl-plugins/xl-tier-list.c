@@ -73,26 +73,12 @@ static void print_errors(const struct vmm_ctl_tier *tiers, uint32_t nr)
         } else if (stat->state == VMM_PAGER_STORE_FULL) {
             printf("%s: %s: no more pages are evicted until there is room\n",
                    tiers[i].name, vmm_error_text(stat->last_error));
+        } else {
+            printf("%s: %s: pages cannot be written to the store and stay in "
+                   "memory; it is tried again\n", tiers[i].name,
+                   vmm_error_text(stat->last_error));
         }
     }
-}
-
-/* Always an array, as xl list -l. */
-static char *json_of(const struct vmm__json_value *result)
-{
-    struct vmm__json_out *out = vmm__json_out_new(true);
-    bool is_array = vmm__json_type(result) == VMM__JSON_ARRAY;
-    char *text = NULL;
-    size_t len;
-
-    if (!is_array) {
-        vmm__json_put_array(out, NULL);
-    }
-    vmm__json_put_value(out, NULL, result);
-    if (!is_array) {
-        vmm__json_end_array(out);
-    }
-    return vmm__json_out_finish(out, &text, &len) ? NULL : text;
 }
 
 static int run(struct plugin *plugin, const char *domain)
@@ -110,7 +96,7 @@ static int run(struct plugin *plugin, const char *domain)
         !plugin_tiers(plugin, result, &tiers, &nr, &status)) {
         goto out;
     }
-    text = plugin->json ? json_of(result) : table_of(tiers, nr);
+    text = plugin->json ? plugin_array(result, true) : table_of(tiers, nr);
     if (!text) {
         status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
         goto out;

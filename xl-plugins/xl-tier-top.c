@@ -183,16 +183,6 @@ static char *text_of(const struct look *look, const struct look *before)
     return text;
 }
 
-static char *json_of(const struct look *look)
-{
-    struct vmm__json_out *out = vmm__json_out_new(false);
-    char *text = NULL;
-    size_t len;
-
-    vmm__json_put_value(out, NULL, look->result);
-    return vmm__json_out_finish(out, &text, &len) ? NULL : text;
-}
-
 static int run(struct plugin *plugin, const char *domain, uint64_t delay_s,
                uint64_t iterations, bool batch)
 {
@@ -211,7 +201,8 @@ static int run(struct plugin *plugin, const char *domain, uint64_t delay_s,
             look_dispose(&look);
             break;
         }
-        text = plugin->json ? json_of(&look) : text_of(&look, &before);
+        text = plugin->json ? plugin_array(look.result, false)
+                            : text_of(&look, &before);
         if (!text) {
             status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
             look_dispose(&look);

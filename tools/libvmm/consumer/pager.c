@@ -30,7 +30,7 @@
 #define MIN_GENERATIONS 2u          /* before anything is called cold */
 #define MAX_ROUNDS 64u              /* in one dispatch */
 #define RETRY_NS 5000000u
-#define STORE_FULL_RETRY_NS 1000000000u
+#define STORE_RETRY_NS 1000000000u
 #define NS_PER_MS 1000000ull
 
 enum page_state {
@@ -77,6 +77,7 @@ struct batch {
     struct evict_page pages[BATCH_PAGES];
     unsigned int nr_pages;
     unsigned int nr_ios;            /* not done yet */
+    bool failed;                    /* some of it could not be written */
     struct batch_io {
         struct vmm__engine_io eio;
         struct batch *batch;
@@ -100,10 +101,11 @@ struct vmm_pager {
     uint32_t io_error_retries;
     uint64_t harvest_ns;
 
-    bool draining, store_full, gone, paused, reclaiming, no_harvest;
+    bool draining, gone, paused, reclaiming, no_harvest;
     bool harvesting;
     bool busy;                      /* there is more to do at once */
-    int last_error;
+    int lost_rc;                /* of the last page that could not be read */
+    int store_rc;               /* of writes; 0 again when they succeed */
     uint64_t failed_gfn;
 
     uint8_t *pages;                 /* enum page_state and flags, per gfn */
@@ -381,7 +383,7 @@ static void load_failed(struct vmm_pager *pager, struct load *load, int rc)
     pager->nr_failed[load->reqclass]++;
     set_state(pager, load->gfn, PAGE_LOST);
     vmm__list_add_tail(&pager->loads_failed, &load->node);
-    pager->last_error = rc;
+    pager->lost_rc = rc;
     pager->failed_gfn = load->gfn;
 
     vmm__log(&pager->logger, VMM_LOG_ERROR,
@@ -732,16 +734,17 @@ static void take_requests(struct vmm_pager *pager)
 
 /* Eviction. */
 
-static void store_is_full(struct vmm_pager *pager, int rc)
+static void store_failed(struct vmm_pager *pager, int rc)
 {
-    if (!pager->store_full) {
-        vmm__log(&pager->logger, VMM_LOG_WARN,
-                 "domid=%u: store is full, nothing more is paged out; make "
-                 "room or raise the target", pager->domid);
+    if (pager->store_rc != rc) {
+        vmm__log(&pager->logger, VMM_LOG_WARN, rc == VMM_E_NOSPC
+                 ? "domid=%u: store is full (%s), nothing more is paged out; "
+                   "make room or raise the target"
+                 : "domid=%u: write to the store failed (%s); pages stay",
+                 pager->domid, vmm_error_text(rc));
     }
-    pager->store_full = true;
-    pager->last_error = rc;
-    pager->store_retry_ns = vmm__now_ns(&pager->clock) + STORE_FULL_RETRY_NS;
+    pager->store_rc = rc;
+    pager->store_retry_ns = vmm__now_ns(&pager->clock) + STORE_RETRY_NS;
 }
 
 /* Pages that were nominated and could not be written go back. */
@@ -813,6 +816,9 @@ static void evict_pages(struct vmm_pager *pager, struct evict_page *pages,
 
 static void batch_finish(struct vmm_pager *pager, struct batch *batch)
 {
+    if (batch->nr_pages && !batch->failed) {
+        pager->store_rc = 0;
+    }
     evict_pages(pager, batch->pages, batch->nr_pages);
     vmm__list_add_tail(&pager->batches_free, &batch->node);
 }
@@ -841,15 +847,9 @@ static void write_done(struct vmm__engine_io *eio, int rc)
     struct vmm_pager *pager = batch->pager;
     unsigned int i;
 
-    if (rc == VMM_E_NOSPC) {
-        store_is_full(pager, rc);
-    } else if (rc) {
-        vmm__log(&pager->logger, VMM_LOG_WARN,
-                 "domid=%u: write to the store failed (%s); pages stay",
-                 pager->domid, vmm_error_text(rc));
-        pager->last_error = rc;
-        pager->store_retry_ns = vmm__now_ns(&pager->clock) +
-                                STORE_FULL_RETRY_NS;
+    if (rc) {
+        batch->failed = true;
+        store_failed(pager, rc);
     }
 
     for (i = io->first; i < io->first + io->nr; i++) {
@@ -882,7 +882,8 @@ static void batch_write(struct vmm_pager *pager, struct batch *batch)
         if (!nr) {
             give_back(pager, &batch->pages[first], batch->nr_pages - first);
             batch->nr_pages = first;
-            store_is_full(pager, VMM_E_NOSPC);
+            batch->failed = true;
+            store_failed(pager, VMM_E_NOSPC);
             break;
         }
 
@@ -973,6 +974,7 @@ static unsigned int evict_some(struct vmm_pager *pager, const uint64_t *gfns,
     evict_pages(pager, same, nr_same);
 
     batch->nr_pages = nr_write;
+    batch->failed = false;
     batch_write(pager, batch);
 
     return nr_write + nr_same;
@@ -1002,6 +1004,7 @@ static bool evict_step(struct vmm_pager *pager)
         pager->reclaiming = true;
     } else if (used + 2 * slack <= pager->target) {
         pager->reclaiming = false;
+        pager->store_rc = 0;    /* nothing more is to be written */
     }
 
     if (!pager->reclaiming || pager->nr_lost ||
@@ -1022,7 +1025,6 @@ static bool evict_step(struct vmm_pager *pager)
         return false;
     }
 
-    pager->store_full = false;
     nr = evict_some(pager, gfns, nr, &rc);
     if (rc == VMM_E_NOENT) {
         pager->gone = true;
@@ -1407,7 +1409,8 @@ static enum vmm_pager_state state_now(const struct vmm_pager *pager)
     return pager->nr_lost ? VMM_PAGER_FAILED :
            vmm_pager_drained(pager) ? VMM_PAGER_DRAINED :
            pager->draining ? VMM_PAGER_DRAINING :
-           pager->store_full ? VMM_PAGER_STORE_FULL : VMM_PAGER_ACTIVE;
+           pager->store_rc == VMM_E_NOSPC ? VMM_PAGER_STORE_FULL
+                                          : VMM_PAGER_ACTIVE;
 }
 
 int vmm_pager_stat(const struct vmm_pager *pager, struct vmm_pager_stat *stat)
@@ -1425,7 +1428,7 @@ int vmm_pager_stat(const struct vmm_pager *pager, struct vmm_pager_stat *stat)
     stat->size = sizeof(*stat);
     stat->domid = pager->domid;
     stat->state = state_now(pager);
-    stat->last_error = pager->last_error;
+    stat->last_error = pager->nr_lost ? pager->lost_rc : pager->store_rc;
     stat->failed_gfn = pager->failed_gfn;
     stat->total_pages = pager->nr_resident + pager->nr_paged;
     stat->resident_pages = pager->nr_resident;

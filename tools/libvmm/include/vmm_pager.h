@@ -101,7 +101,8 @@ struct vmm_pager_stat {
     uint32_t size;              /* sizeof, set by the caller */
     uint32_t domid;
     enum vmm_pager_state state;
-    int last_error;             /* VMM_E_* that led to FAILED or STORE_FULL */
+    int last_error;             /* of FAILED and STORE_FULL, or of writes
+                                   that fail and are tried again; else 0 */
     uint64_t failed_gfn;
     uint64_t total_pages, resident_pages, paged_pages, same_filled_pages;
     uint64_t target_pages, floor_pages;
