@@ -158,7 +158,7 @@ static int open_pager(struct worker *worker)
     int rc;
 
     rc = worker->ops->open(&worker->opts, &logger, &worker->pager);
-    if (rc == VMM_E_EXISTS && worker->takeover && !worker->opts.adopt) {
+    if (rc == VMM_E_SESSION && worker->takeover && !worker->opts.adopt) {
         log_domain(VMM_LOG_WARN, "worker", worker->opts.domid,
                    "has a session that no record tells of; taken over");
         worker->opts.adopt = true;

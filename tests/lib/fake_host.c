@@ -295,7 +295,7 @@ static int try_open(struct fake_domain *domain,
         return VMM_E_NOENT;
     }
     if (domain->session != opts->adopt) {
-        return domain->session ? VMM_E_EXISTS : VMM_E_NOENT;
+        return domain->session ? VMM_E_SESSION : VMM_E_NOENT;
     }
     if (opts->adopt && (access(opts->index_path, F_OK) ||
                         access(opts->store_path, F_OK))) {

@@ -240,7 +240,7 @@ static int hv_attach(void *hv, bool takeover)
         return VMM_E_NOENT;
     }
     if (takeover != sim->session) {
-        return takeover ? VMM_E_NOENT : VMM_E_EXISTS;
+        return takeover ? VMM_E_NOENT : VMM_E_SESSION;
     }
     sim_trace(sim, "attach, takeover=%d", takeover);
     sim->session = true;

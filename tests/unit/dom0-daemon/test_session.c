@@ -386,6 +386,13 @@ static void sessions_set__refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(answer.text, "a passthrough device"));
     UNTIL(!sessions_nr(sessions));
     CU_ASSERT_FALSE(HAS_RECORD(1) || HAS_STORE(1) || HAS_INDEX(1));
+
+    /* What the store says of itself is no word of a session to take over. */
+    domain->nr_opens = 0;
+    domain->open_rc = VMM_E_EXISTS;
+    set(&answer, 1, MIB);
+    CU_ASSERT_EQUAL(answer.rc, VMM_E_EXISTS);
+    CU_ASSERT_EQUAL(domain->nr_opens, 1);
     stop_daemon(false);
     end();
 }

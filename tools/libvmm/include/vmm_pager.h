@@ -49,9 +49,10 @@ void vmm_pager_opts_init(struct vmm_pager_opts *opts_out);
 
 /*
  * Errors: VMM_E_IOMMU, VMM_E_POD, VMM_E_NOHAP, VMM_E_OTHERPAGER, VMM_E_NOTSUP:
- * the domain cannot be paged; VMM_E_NOENT: no such domain (or, with adopt, no
- * session); VMM_E_EXISTS: a session exists, adopt it; VMM_E_IO, VMM_E_NOSPC,
- * VMM_E_FORMAT: store or index; VMM_E_NOTSUP: this Xen has no vmm_op.
+ * the domain cannot be paged, or this Xen has no vmm_op; VMM_E_NOENT: no such
+ * domain (or, with adopt, no session); VMM_E_SESSION: there is one, adopt it;
+ * VMM_E_EXISTS: the store holds something else; VMM_E_IO, VMM_E_NOSPC,
+ * VMM_E_FORMAT: store or index.
  */
 int vmm_pager_open(const struct vmm_pager_opts *opts,
                    const struct vmm_logger *logger, vmm_pager **pager_out);

@@ -165,7 +165,7 @@ static int hv_attach(void *hv, bool takeover)
     case 0:
         break;
     case VMM_E_BUSY:
-        return VMM_E_EXISTS;    /* a session */
+        return VMM_E_SESSION;
     case VMM_E_EXISTS:
         return VMM_E_OTHERPAGER;
     case VMM_E_NOTSUP:
