@@ -57,12 +57,15 @@ static void flush(struct p2m_domain *p2m)
         guest_flush_tlb_mask(p2m->domain, p2m->domain->dirty_cpumask);
 }
 
+static bool accessed(const struct format *f, uint64_t entry)
+{
+    return (entry & f->present) && (entry & f->usable) == f->usable &&
+           (entry & (1ULL << f->accessed));
+}
+
 static bool test_and_clear_accessed(const struct format *f, uint64_t *entry)
 {
-    if ( !(*entry & f->present) || (*entry & f->usable) != f->usable )
-        return false;
-
-    return test_and_clear_bit(f->accessed, entry);
+    return accessed(f, *entry) && test_and_clear_bit(f->accessed, entry);
 }
 
 /*
@@ -103,21 +106,22 @@ static uint64_t *find_table(const struct p2m_domain *p2m,
     return table;
 }
 
-/* Break up the superpage at gfn, down to 4 KiB; p2m lock held. */
-static int split(struct p2m_domain *p2m, gfn_t gfn)
+/*
+ * Break up the superpage at gfn, down to 4 KiB, if there is memory for it; the
+ * p2m lock is held.
+ */
+static void split(struct p2m_domain *p2m, gfn_t gfn)
 {
     p2m_type_t t;
     p2m_access_t a;
     unsigned int order;
     mfn_t mfn = p2m->get_entry(p2m, gfn, &t, &a, 0, &order, NULL);
 
-    if ( !mfn_valid(mfn) || !p2m_is_pageable(t) || !order )
-        return -EINVAL;
-
-    return p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, t, a);
+    if ( mfn_valid(mfn) && p2m_is_pageable(t) && order )
+        (void)p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, t, a);
 }
 
-int vmm_access_harvest(struct domain *d, gfn_t first, bool want_split,
+int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
                        unsigned long *bitmap)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
@@ -137,18 +141,24 @@ int vmm_access_harvest(struct domain *d, gfn_t first, bool want_split,
         return -EOPNOTSUPP;
     }
 
+    /* The walk does not look at more bits than a p2m can have. */
+    if ( gfn_x(first) > p2m->max_mapped_pfn )
+    {
+        p2m_unlock(p2m);
+        return 0;
+    }
+
     table = find_table(p2m, f, first, &leaf);
-    if ( leaf && want_split )
+    if ( leaf )
     {
         unmap_domain_page((void *)((unsigned long)leaf & PAGE_MASK));
-        /* If it cannot be split it counts as one, as without the flag. */
         split(p2m, first);
         table = find_table(p2m, f, first, &leaf);
     }
 
     if ( table )
     {
-        for ( i = 0; i < NR_ENTRIES; i++ )
+        for ( i = 0; i < nr; i++ )
             if ( test_and_clear_accessed(f, &table[i]) )
             {
                 __set_bit(i, bitmap);
@@ -158,9 +168,9 @@ int vmm_access_harvest(struct domain *d, gfn_t first, bool want_split,
     }
     else if ( leaf )
     {
-        any = test_and_clear_accessed(f, leaf);
-        if ( any )
-            bitmap_fill(bitmap, NR_ENTRIES);
+        /* It has one bit for several ranges, which stays until it is split. */
+        for ( i = 0; i < nr && accessed(f, *leaf); i++ )
+            __set_bit(i, bitmap);
         unmap_domain_page((void *)((unsigned long)leaf & PAGE_MASK));
     }
 

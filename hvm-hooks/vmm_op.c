@@ -100,8 +100,7 @@ static int do_harvest(struct domain *d, struct xen_vmm_harvest *op)
 
     if ( rc )
         return rc;
-    if ( (op->flags & ~XEN_VMM_HARVEST_SPLIT) || op->first % HARVEST_UNIT ||
-         op->done % HARVEST_UNIT )
+    if ( op->_res1 || op->first % HARVEST_UNIT || op->done % HARVEST_UNIT )
         return -EINVAL;
     if ( !guest_handle_okay(op->bitmap, DIV_ROUND_UP(op->nr, 8)) )
         return -EFAULT;
@@ -110,8 +109,7 @@ static int do_harvest(struct domain *d, struct xen_vmm_harvest *op)
     {
         unsigned int nr = min(op->nr - op->done, HARVEST_UNIT);
 
-        rc = vmm_access_harvest(d, _gfn(op->first + op->done),
-                                op->flags & XEN_VMM_HARVEST_SPLIT, bits);
+        rc = vmm_access_harvest(d, _gfn(op->first + op->done), nr, bits);
         if ( rc )
             return rc;
 

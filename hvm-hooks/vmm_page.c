@@ -104,22 +104,15 @@ int vmm_page_evict(struct domain *d, gfn_t gfn)
         goto out;
     }
 
-    rc = -EBUSY;
     pg = mfn_to_page(mfn);
     if ( !get_page(pg, d) )
-    {
         pg = NULL;
-        goto out;
-    }
 
-    /* Somebody mapped it since: the guest may as well have it back. */
-    if ( !only_guest_uses(pg, 2) )
-    {
-        vmm_page_resume(d, gfn);
-        goto out;
-    }
-
-    rc = p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paged, a);
+    /* If somebody mapped it since, the guest may as well have it back. */
+    rc = -EBUSY;
+    if ( pg && only_guest_uses(pg, 2) )
+        rc = p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K,
+                           p2m_ram_paged, a);
     if ( rc )
     {
         vmm_page_resume(d, gfn);

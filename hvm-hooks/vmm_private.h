@@ -20,6 +20,7 @@ struct vmm_waiter {
     enum vmm_wait how;
     bool posted;        /* its request is, or was, in the ring */
     bool in_hypercall;
+    bool served;        /* what it last touched was there after all */
     uint8_t access;
     gfn_t gfn;
     s_time_t since;
@@ -27,8 +28,8 @@ struct vmm_waiter {
 
 /*
  * One per domain, from the first attach until the domain structure is freed:
- * hooks may look at it without a lock.  Lock order: p2m lock, then this one; never an
- * allocation or a copy from a guest inside.
+ * hooks may look at it without a lock.  Lock order: op_lock, p2m lock, lock;
+ * never an allocation or a copy from a guest inside the last two.
  */
 struct vmm_session {
     spinlock_t op_lock;         /* one operation at a time; the outermost */
@@ -42,6 +43,7 @@ struct vmm_session {
     uint32_t prod[XEN_VMM_NR_CLASSES];
     uint64_t seq;
 
+    /* Since the session was opened. */
     uint64_t nr_requests[XEN_VMM_NR_CLASSES];
     uint64_t nr_drop_lost;
     uint64_t nr_rescued;
@@ -52,7 +54,7 @@ struct vmm_session {
     struct vmm_waiter waiters[]; /* d->max_vcpus */
 };
 
-/* vmm_ring.c: the session lock is held, but for alloc and free. */
+/* vmm_ring.c: the session lock is held, but for alloc and what it undoes. */
 int vmm_ring_alloc(struct domain *d, struct vmm_session *s);
 void vmm_ring_free(struct vmm_session *s);
 void vmm_ring_reset(struct vmm_session *s);
@@ -82,10 +84,10 @@ int vmm_page_resume(struct domain *d, gfn_t gfn);
 
 /* vmm_access.c */
 /*
- * Harvest one naturally aligned range of 512 gfns into 512 bits.  The p2m
- * lock is taken inside.
+ * Harvest nr gfns, 512 at most, from a multiple of 512 on, into 512 bits.
+ * The p2m lock is taken inside.
  */
-int vmm_access_harvest(struct domain *d, gfn_t first, bool split,
+int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
                        unsigned long *bitmap);
 /* Forget that a page was accessed; the p2m lock is held. */
 void vmm_access_clear(struct domain *d, gfn_t gfn);

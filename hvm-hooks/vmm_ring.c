@@ -154,7 +154,8 @@ int vmm_ring_acquire(struct domain *d, unsigned int id, unsigned int frame,
     spin_lock(&s->lock);
     if ( !s->active )
         rc = -ENOENT;
-    else if ( frame + nr_frames > XEN_VMM_RING_FRAMES )
+    else if ( frame > XEN_VMM_RING_FRAMES ||
+              nr_frames > XEN_VMM_RING_FRAMES - frame )
         rc = -EINVAL;
     else
     {

@@ -161,6 +161,11 @@ long vmm_session_attach(struct domain *d, struct xen_vmm_attach *op)
     old_port = s->port;
     write_atomic(&s->port, rc);
     vmm_ring_reset(s);
+    if ( !takeover )
+    {
+        memset(s->nr_requests, 0, sizeof(s->nr_requests));
+        s->nr_drop_lost = s->nr_rescued = s->nr_hypercall_waits = 0;
+    }
     for ( i = 0; i < d->max_vcpus; i++ )
         s->waiters[i].posted = false;
     repost(s, d->max_vcpus);
@@ -297,11 +302,12 @@ static bool demand(struct vmm_session *s, gfn_t gfn, unsigned int access,
     struct vmm_waiter *w = &s->waiters[v->vcpu_id];
 
     /*
-     * It waits for another page already: Xen itself touches this one on its
+     * It waits for a page already: Xen itself touches this one on its
      * behalf, while it is on its way out.  Nobody will wait for it.
      */
     if ( w->how != VMM_WAIT_NONE )
-        return vmm_ring_post(s, XEN_VMM_CLASS_FOREIGN, gfn, 0, access, now);
+        return !gfn_eq(w->gfn, gfn) &&
+               vmm_ring_post(s, XEN_VMM_CLASS_FOREIGN, gfn, 0, access, now);
 
     w->gfn = gfn;
     w->access = access;
@@ -319,34 +325,37 @@ bool vmm_session_fault(struct domain *d, gfn_t gfn, unsigned int access)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
     struct vmm_session *s = d->vmm;
-    bool own = current->domain == d, post = false;
+    bool own = current->domain == d, post = false, served = false;
+    struct vmm_waiter *w;
     s_time_t now = NOW();
     p2m_type_t t;
     p2m_access_t a;
-    mfn_t mfn;
 
     if ( !s || vm_event_check_ring(d->vm_event_paging) )
         return false;
 
+    w = own ? &s->waiters[current->vcpu_id] : NULL;
     gfn_lock(p2m, gfn, 0);
-    mfn = p2m->get_entry(p2m, gfn, &t, &a, 0, NULL, NULL);
+    p2m->get_entry(p2m, gfn, &t, &a, 0, NULL, NULL);
 
     switch ( t )
     {
     case p2m_ram_paging_out:
         /* Its frame is there yet: no need to ask anybody. */
-        if ( !vmm_page_resume(d, gfn) )
+        served = !vmm_page_resume(d, gfn);
+        if ( served )
             vmm_session_rescued(d);
         break;
 
     case p2m_ram_paged:
         spin_lock(&s->lock);
         /*
-         * Another domain tries again by itself, and is not to be forgotten:
+         * Who does not wait tries again by itself, and is not to be forgotten:
          * the page starts to come in only if its request is accepted.
          */
         if ( s->active &&
-             (own || vmm_ring_has_room(s, XEN_VMM_CLASS_FOREIGN)) &&
+             ((own && w->how == VMM_WAIT_NONE) ||
+              vmm_ring_has_room(s, XEN_VMM_CLASS_FOREIGN)) &&
              !p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K,
                             p2m_ram_paging_in, a) )
             post = own ? demand(s, gfn, access, now)
@@ -365,9 +374,12 @@ bool vmm_session_fault(struct domain *d, gfn_t gfn, unsigned int access)
 
     default:
         /* In by now, or gone. */
+        served = true;
         break;
     }
 
+    if ( own )
+        w->served = served;
     gfn_unlock(p2m, gfn, 0);
 
     if ( post )
@@ -413,10 +425,17 @@ bool vmm_session_wait(struct vcpu *v)
     struct vmm_session *s = v->domain->vmm;
     struct vmm_waiter *w;
 
-    if ( !s || v != current )
+    if ( !vmm_session_active(v->domain) || v != current )
         return false;
 
     w = &s->waiters[v->vcpu_id];
+
+    /*
+     * To try again without having waited makes sense if the page is there;
+     * what could not be asked for is not waited for either.
+     */
+    if ( read_atomic(&w->how) == VMM_WAIT_NONE )
+        return w->served;
 
     /*
      * in_hypercall is false while a context switch writes to the guest.

@@ -98,7 +98,8 @@ struct xen_vmm_attach {
  *   nominate  take the page away from the guest and, with bufs, copy it out.
  *             -EBUSY: in use, special, or not RESIDENT; -EINVAL: bad gfn
  *   evict     free the frame of a NOMINATED page.
- *             -EBUSY: the page is RESIDENT again (touched, or mapped)
+ *             -EBUSY: the page is RESIDENT again (touched, or mapped), as it
+ *             is with -ENOMEM; -ENOENT: no frame there
  *   prepare   give a PAGED or PAGING_IN page its contents, make it RESIDENT
  *             and wake the vCPUs that wait for it.  0 too, with nothing
  *             copied, for a NOMINATED page.
@@ -107,6 +108,7 @@ struct xen_vmm_attach {
  *             to be tried again; -EFAULT: the buffer could not be read
  *   resume    make a NOMINATED page RESIDENT, and wake its waiters.
  *             -EEXIST: RESIDENT already; -ENOENT: no frame there
+ *   all       -EINVAL: no gfn of this domain
  *
  * A wrong error of one page does not stop the batch.
  */
@@ -127,9 +129,9 @@ struct xen_vmm_batch {
  * Bit i of the bitmap is set if gfn first + i is RESIDENT and was accessed
  * since it was last harvested.  A page is found accessed by the first harvest
  * after it became RESIDENT, unless it was prepared COLD.  first is a multiple
- * of 512, nr at most XEN_VMM_RANGE_MAX.  With SPLIT, superpages met on the
- * way are broken up, so that from then on each page has a bit of its own;
- * without, all gfns of an accessed superpage count as accessed.
+ * of 512, nr at most XEN_VMM_RANGE_MAX.  Superpages met on the way are broken
+ * up, so that each page has a bit of its own; all gfns of an accessed one that
+ * cannot be broken up (there is no memory) count as accessed.
  *
  * Errors: -EOPNOTSUPP  the hardware keeps no accessed bits here (EPT without
  *                      A/D, or with it off)
@@ -139,8 +141,7 @@ struct xen_vmm_harvest {
     uint64_aligned_t first;             /* IN */
     uint32_t nr;                        /* IN */
     uint32_t done;                      /* IN: 0; OUT: gfns handled */
-#define XEN_VMM_HARVEST_SPLIT           (1u << 0)
-    uint32_t flags;                     /* IN */
+    uint32_t _res1;                     /* IN: 0 */
     uint32_t nr_accessed;               /* IN: 0; OUT */
     XEN_GUEST_HANDLE_64(uint8) bitmap;  /* OUT: (nr + 7) / 8 bytes */
 };

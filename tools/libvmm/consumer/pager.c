@@ -23,6 +23,8 @@
 #define NR_BATCHES 8u
 #define NR_SPARE_LOADS 128u         /* beside one for each vCPU */
 #define NR_STREAMS 8u
+#define NR_VCPU_STREAMS (NR_STREAMS - 1)
+#define FOREIGN_STREAM NR_VCPU_STREAMS
 #define UNIT_GFNS 512u              /* harvested together */
 #define HARVEST_RUN_GFNS 32768u
 #define ALL_UNITS_GENERATIONS 16u   /* how often to look at empty units */
@@ -102,7 +104,8 @@ struct vmm_pager {
     uint64_t harvest_ns;
 
     bool draining, gone, paused, reclaiming, no_harvest;
-    bool harvesting;
+    bool harvesting, must_reconcile;
+    bool reconciling;               /* this harvest asks about each page */
     bool busy;                      /* there is more to do at once */
     int lost_rc;                /* of the last page that could not be read */
     int store_rc;               /* of writes; 0 again when they succeed */
@@ -111,7 +114,7 @@ struct vmm_pager {
     uint8_t *pages;                 /* enum page_state and flags, per gfn */
     uint8_t *units;                 /* per UNIT_GFNS: anything there */
     uint8_t bitmap[HARVEST_RUN_GFNS / 8];
-    uint8_t states[4096];
+    uint8_t states[HARVEST_RUN_GFNS];
     uint64_t nr_resident;           /* RESIDENT and EVICTING */
     uint64_t nr_evicting, nr_loading, nr_paged, nr_lost;
     uint64_t nr_same;
@@ -623,11 +626,15 @@ static void run_delayed(struct vmm_pager *pager)
 
 /* Requests from the hypervisor. */
 
-static void prefetch_after(struct vmm_pager *pager, uint32_t vcpu,
+static void prefetch_after(struct vmm_pager *pager, unsigned int stream,
                            uint64_t gfn, uint64_t now_ns)
 {
-    unsigned int stream = vcpu % NR_STREAMS, nr, i;
     uint64_t gfns[PREFETCH_MAX], near;
+    unsigned int nr, i;
+
+    if (!pager->prefetch || pager->draining || gfn >= pager->nr_gfns) {
+        return;
+    }
 
     /* A fault next to what was prefetched tells that this was used. */
     for (near = gfn; near-- > 0 && (pager->pages[near] & PAGE_PREFETCHED);) {
@@ -720,15 +727,14 @@ static void take_requests(struct vmm_pager *pager)
            hv->next_request(pager->hv.self, VMM__HV_DEMAND, &req)) {
         page_wanted(pager, req.gfn, VMM_REQ_DEMAND,
                     now_ns > req.age_ns ? now_ns - req.age_ns : now_ns);
-        if (pager->prefetch && !pager->draining && req.gfn < pager->nr_gfns) {
-            prefetch_after(pager, req.vcpu, req.gfn, now_ns);
-        }
+        prefetch_after(pager, req.vcpu % NR_VCPU_STREAMS, req.gfn, now_ns);
     }
 
     while (load_available(pager, VMM_REQ_FOREIGN) &&
            hv->next_request(pager->hv.self, VMM__HV_FOREIGN, &req)) {
         page_wanted(pager, req.gfn, VMM_REQ_FOREIGN,
                     now_ns > req.age_ns ? now_ns - req.age_ns : now_ns);
+        prefetch_after(pager, FOREIGN_STREAM, req.gfn, now_ns);
     }
 }
 
@@ -1058,16 +1064,117 @@ static void harvested(struct vmm_pager *pager, uint64_t first, uint32_t nr)
     vmm__policy_harvested(pager->policy, first, nr, pager->bitmap);
 }
 
+/* Believe the hypervisor about a run of at most HARVEST_RUN_GFNS pages. */
+static int reconcile_run(struct vmm_pager *pager, uint64_t first, uint32_t nr)
+{
+    struct vmm__hv_page page = { 0 };
+    uint64_t gfn;
+    uint32_t i;
+    int rc;
+
+    rc = pager->hv.ops->query(pager->hv.self, first, nr, pager->states);
+    if (rc) {
+        return rc;
+    }
+
+    for (i = 0; i < nr; i++) {
+        enum page_state was;
+
+        gfn = first + i;
+        was = page_state(pager, gfn);
+        if (was == PAGE_LOADING || was == PAGE_EVICTING) {
+            continue;
+        }
+        if (was == PAGE_LOST && pager->states[i] != VMM__HV_PAGED &&
+            pager->states[i] != VMM__HV_PAGING_IN) {
+            forget_lost(pager, gfn);
+        }
+
+        switch (pager->states[i]) {
+        case VMM__HV_NOMINATED:
+            page.gfn = gfn;
+            rc = pager->hv.ops->resume(pager->hv.self, &page, 1);
+            if (rc) {
+                return rc;
+            }
+            /* fallthrough */
+        case VMM__HV_RESIDENT:
+            clear_entry(pager, gfn);
+            if (was != PAGE_RESIDENT) {
+                rc = page_found(pager, gfn, PAGE_RESIDENT);
+                if (rc) {
+                    return rc;
+                }
+            }
+            break;
+        case VMM__HV_PAGING_IN:
+        case VMM__HV_PAGED:
+            if (was != PAGE_PAGED && was != PAGE_LOST) {
+                rc = page_found(pager, gfn, PAGE_PAGED);
+                if (rc) {
+                    return rc;
+                }
+            }
+            if (pager->states[i] == VMM__HV_PAGING_IN &&
+                was != PAGE_LOST &&
+                !(pager->pages[gfn] & PAGE_WANTED)) {
+                pager->pages[gfn] |= PAGE_WANTED;
+                pager->nr_wanted++;
+                if (gfn < pager->wanted_next) {
+                    pager->wanted_next = gfn;
+                }
+            }
+            break;
+        default:
+            if (was != PAGE_NONE) {
+                page_gone(pager, gfn);
+            } else {
+                clear_entry(pager, gfn);
+            }
+            break;
+        }
+    }
+    unpause_if_whole(pager);
+
+    return 0;
+}
+
+/* About every page: after a predecessor's death. */
+static int reconcile(struct vmm_pager *pager)
+{
+    uint64_t first;
+    uint32_t nr;
+    int rc = 0;
+
+    for (first = 0; !rc && first < pager->nr_gfns; first += nr) {
+        nr = sizeof(pager->states);
+        if (nr > pager->nr_gfns - first) {
+            nr = pager->nr_gfns - first;
+        }
+        rc = reconcile_run(pager, first, nr);
+    }
+
+    return rc;
+}
+
 /*
  * One run of gfns, so that no request waits for more; all of them make a
- * generation.  Where nothing is known to be, look every now and then.
+ * generation.  Where nothing is known to be, look every now and then, and ask
+ * the hypervisor: what the guest gave up while it was resident, nobody tells.
  */
 static int harvest_step(struct vmm_pager *pager)
 {
-    bool all = pager->generations % ALL_UNITS_GENERATIONS == 0;
     uint64_t first = pager->harvest_next, end;
     uint32_t nr;
+    bool all;
     int rc;
+
+    if (!first) {
+        pager->reconciling = pager->must_reconcile ||
+            pager->generations % ALL_UNITS_GENERATIONS == 0;
+        pager->must_reconcile = false;
+    }
+    all = pager->reconciling;
 
     while (first < pager->nr_gfns &&
            !(all || pager->units[first / UNIT_GFNS])) {
@@ -1081,8 +1188,14 @@ static int harvest_step(struct vmm_pager *pager)
 
     if (first < pager->nr_gfns) {
         nr = (end < pager->nr_gfns ? end : pager->nr_gfns) - first;
+        if (all) {
+            rc = reconcile_run(pager, first, nr);
+            if (rc) {
+                return rc;
+            }
+        }
         rc = pager->no_harvest ? VMM_E_NOTSUP :
-             pager->hv.ops->harvest(pager->hv.self, first, nr, true,
+             pager->hv.ops->harvest(pager->hv.self, first, nr,
                                     pager->bitmap);
         if (rc == VMM_E_NOTSUP) {
             if (!pager->no_harvest) {
@@ -1107,88 +1220,6 @@ static int harvest_step(struct vmm_pager *pager)
         vmm__policy_next_generation(pager->policy);
         pager->generations++;
     }
-
-    return 0;
-}
-
-/*
- * Believe the hypervisor about every page: after a predecessor's death, and
- * when it could not report all the pages that the guest gave up.
- */
-static int reconcile(struct vmm_pager *pager)
-{
-    struct vmm__hv_page page = { 0 };
-    uint64_t first, gfn;
-    uint32_t nr, i;
-    int rc;
-
-    for (first = 0; first < pager->nr_gfns; first += nr) {
-        nr = sizeof(pager->states);
-        if (nr > pager->nr_gfns - first) {
-            nr = pager->nr_gfns - first;
-        }
-        rc = pager->hv.ops->query(pager->hv.self, first, nr, pager->states);
-        if (rc) {
-            return rc;
-        }
-
-        for (i = 0; i < nr; i++) {
-            enum page_state was;
-
-            gfn = first + i;
-            was = page_state(pager, gfn);
-            if (was == PAGE_LOADING || was == PAGE_EVICTING) {
-                continue;
-            }
-            if (was == PAGE_LOST && pager->states[i] != VMM__HV_PAGED &&
-                pager->states[i] != VMM__HV_PAGING_IN) {
-                forget_lost(pager, gfn);
-            }
-
-            switch (pager->states[i]) {
-            case VMM__HV_NOMINATED:
-                page.gfn = gfn;
-                rc = pager->hv.ops->resume(pager->hv.self, &page, 1);
-                if (rc) {
-                    return rc;
-                }
-                /* fallthrough */
-            case VMM__HV_RESIDENT:
-                clear_entry(pager, gfn);
-                if (was != PAGE_RESIDENT) {
-                    rc = page_found(pager, gfn, PAGE_RESIDENT);
-                    if (rc) {
-                        return rc;
-                    }
-                }
-                break;
-            case VMM__HV_PAGING_IN:
-            case VMM__HV_PAGED:
-                if (was != PAGE_PAGED && was != PAGE_LOST) {
-                    rc = page_found(pager, gfn, PAGE_PAGED);
-                    if (rc) {
-                        return rc;
-                    }
-                }
-                if (pager->states[i] == VMM__HV_PAGING_IN &&
-                    was != PAGE_LOST &&
-                    !(pager->pages[gfn] & PAGE_WANTED)) {
-                    pager->pages[gfn] |= PAGE_WANTED;
-                    pager->nr_wanted++;
-                }
-                break;
-            default:
-                if (was != PAGE_NONE) {
-                    page_gone(pager, gfn);
-                } else {
-                    clear_entry(pager, gfn);
-                }
-                break;
-            }
-        }
-    }
-    pager->wanted_next = 0;
-    unpause_if_whole(pager);
 
     return 0;
 }
@@ -1261,10 +1292,7 @@ static int housekeeping(struct vmm_pager *pager)
     /* Without accessed bits new pages are found in no other way. */
     if (pager->no_harvest || stat.nr_drop_lost != pager->drop_lost_seen) {
         pager->drop_lost_seen = stat.nr_drop_lost;
-        rc = reconcile(pager);
-        if (rc) {
-            return rc;
-        }
+        pager->must_reconcile = true;
     }
 
     pager->harvesting = true;

@@ -276,7 +276,7 @@ static int hv_resume(void *hv, struct vmm__hv_page *pages, unsigned int nr)
     return batch(hv, XEN_VMM_OP_resume, pages, nr, false, 0);
 }
 
-static int hv_harvest(void *hv, uint64_t first, uint32_t nr, bool split,
+static int hv_harvest(void *hv, uint64_t first, uint32_t nr,
                       uint8_t *bitmap)
 {
     struct hv_xen *x = hv;
@@ -289,7 +289,6 @@ static int hv_harvest(void *hv, uint64_t first, uint32_t nr, bool split,
         n = nr - done < RANGE_GFNS ? nr - done : RANGE_GFNS;
         op->u.harvest.first = first + done;
         op->u.harvest.nr = n;
-        op->u.harvest.flags = split ? XEN_VMM_HARVEST_SPLIT : 0;
         set_xen_guest_handle_raw(op->u.harvest.bitmap, x->mem->range);
         rc = call(x);
         if (rc) {

@@ -64,7 +64,7 @@ struct vmm__hv_ops {
                    bool cold);
     int (*resume)(void *hv, struct vmm__hv_page *pages, unsigned int nr);
     /* Bit i: gfn first + i accessed since last time.  first % 512 == 0. */
-    int (*harvest)(void *hv, uint64_t first, uint32_t nr, bool split,
+    int (*harvest)(void *hv, uint64_t first, uint32_t nr,
                    uint8_t *bitmap);
     /* A byte of enum vmm__hv_state per gfn. */
     int (*query)(void *hv, uint64_t first, uint32_t nr, uint8_t *states);

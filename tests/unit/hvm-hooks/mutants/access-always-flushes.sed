@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_access.c
+s/^    if \( any \)/    if ( 1 )/

@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_op.c
+s/ \|\| op->done > op->nr//

@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_op.c
+s/\(!rc \|\| rc == -ERESTART\)/!rc/

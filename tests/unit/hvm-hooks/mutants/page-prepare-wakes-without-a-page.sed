@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_page.c
+s/ && rc != -ENOMEM \)/ )/

@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_ring.c
+s/reqclass, s->prod\[reqclass\]\)/reqclass, s->ring->index[reqclass].prod)/

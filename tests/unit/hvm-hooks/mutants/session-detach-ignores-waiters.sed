@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_session.c
+s/ \|\| s->nr_waiting \)/ )/

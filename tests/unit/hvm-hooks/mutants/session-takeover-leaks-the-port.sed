@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_session.c
+s/if \( old_port \)/if ( 0 )/
