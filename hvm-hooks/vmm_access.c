@@ -49,12 +49,16 @@ static const struct format *format_of(const struct p2m_domain *p2m)
     return p2m->ept.ad ? &ept : NULL;
 }
 
-static void flush(struct p2m_domain *p2m)
+void vmm_access_flush(struct domain *d)
 {
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+
+    p2m_lock(p2m);
     if ( cpu_has_vmx )
         ept_sync_domain(p2m);
     else
-        guest_flush_tlb_mask(p2m->domain, p2m->domain->dirty_cpumask);
+        guest_flush_tlb_mask(d, d->dirty_cpumask);
+    p2m_unlock(p2m);
 }
 
 static bool accessed(const struct format *f, uint64_t entry)
@@ -106,19 +110,16 @@ static uint64_t *find_table(const struct p2m_domain *p2m,
     return table;
 }
 
-/*
- * Break up the superpage at gfn, down to 4 KiB, if there is memory for it; the
- * p2m lock is held.
- */
-static void split(struct p2m_domain *p2m, gfn_t gfn)
+/* Break up the superpage at gfn, down to 4 KiB; the p2m lock is held. */
+static bool split(struct p2m_domain *p2m, gfn_t gfn)
 {
     p2m_type_t t;
     p2m_access_t a;
     unsigned int order;
     mfn_t mfn = p2m->get_entry(p2m, gfn, &t, &a, 0, &order, NULL);
 
-    if ( mfn_valid(mfn) && p2m_is_pageable(t) && order )
-        (void)p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, t, a);
+    return mfn_valid(mfn) && p2m_is_pageable(t) && order &&
+           !p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, t, a);
 }
 
 int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
@@ -128,7 +129,6 @@ int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
     const struct format *f;
     uint64_t *table, *leaf;
     unsigned int i;
-    bool any = false;
 
     bitmap_zero(bitmap, NR_ENTRIES);
 
@@ -149,10 +149,9 @@ int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
     }
 
     table = find_table(p2m, f, first, &leaf);
-    if ( leaf )
+    if ( leaf && split(p2m, first) )
     {
         unmap_domain_page((void *)((unsigned long)leaf & PAGE_MASK));
-        split(p2m, first);
         table = find_table(p2m, f, first, &leaf);
     }
 
@@ -160,10 +159,7 @@ int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
     {
         for ( i = 0; i < nr; i++ )
             if ( test_and_clear_accessed(f, &table[i]) )
-            {
                 __set_bit(i, bitmap);
-                any = true;
-            }
         unmap_domain_page(table);
     }
     else if ( leaf )
@@ -173,10 +169,6 @@ int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
             __set_bit(i, bitmap);
         unmap_domain_page((void *)((unsigned long)leaf & PAGE_MASK));
     }
-
-    /* A CPU that has the bit cached would not set it again. */
-    if ( any )
-        flush(p2m);
 
     p2m_unlock(p2m);
 

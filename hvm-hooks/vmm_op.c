@@ -93,14 +93,17 @@ static int check_range(uint64_t first, uint32_t nr, uint32_t done)
     return 0;
 }
 
-static int do_harvest(struct domain *d, struct xen_vmm_harvest *op)
+static int do_harvest(struct domain *d, struct vmm_session *s,
+                      struct xen_vmm_harvest *op)
 {
     DECLARE_BITMAP(bits, HARVEST_UNIT);
+    unsigned int nr_accessed;
     int rc = check_range(op->first, op->nr, op->done);
 
     if ( rc )
         return rc;
-    if ( op->_res1 || op->first % HARVEST_UNIT || op->done % HARVEST_UNIT )
+    if ( (op->flags & ~XEN_VMM_HARVEST_MORE) || op->first % HARVEST_UNIT ||
+         op->done % HARVEST_UNIT )
         return -EINVAL;
     if ( !guest_handle_okay(op->bitmap, DIV_ROUND_UP(op->nr, 8)) )
         return -EFAULT;
@@ -111,19 +114,34 @@ static int do_harvest(struct domain *d, struct xen_vmm_harvest *op)
 
         rc = vmm_access_harvest(d, _gfn(op->first + op->done), nr, bits);
         if ( rc )
-            return rc;
+            break;
 
-        op->nr_accessed += bitmap_weight(bits, nr);
+        nr_accessed = bitmap_weight(bits, nr);
+        s->must_flush |= nr_accessed;
+        op->nr_accessed += nr_accessed;
         if ( __copy_to_guest_offset(op->bitmap, op->done / 8,
                                     (uint8_t *)bits, DIV_ROUND_UP(nr, 8)) )
-            return -EFAULT;
+        {
+            rc = -EFAULT;
+            break;
+        }
 
         op->done += nr;
         if ( op->done < op->nr && hypercall_preempt_check() )
-            return -ERESTART;
+        {
+            rc = -ERESTART;
+            break;
+        }
     }
 
-    return 0;
+    if ( s->must_flush && rc != -ERESTART &&
+         (rc || !(op->flags & XEN_VMM_HARVEST_MORE)) )
+    {
+        s->must_flush = false;
+        vmm_access_flush(d);
+    }
+
+    return rc;
 }
 
 static uint8_t state_of(p2m_type_t t, mfn_t mfn)
@@ -149,7 +167,7 @@ static uint8_t state_of(p2m_type_t t, mfn_t mfn)
 static int do_query(struct domain *d, struct xen_vmm_query *op)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
-    uint8_t states[64];
+    uint8_t states[512];
     int rc = check_range(op->first, op->nr, op->done);
 
     if ( rc )
@@ -163,14 +181,21 @@ static int do_query(struct domain *d, struct xen_vmm_query *op)
                                    ARRAY_SIZE(states));
 
         p2m_read_lock(p2m);
-        for ( i = 0; i < nr; i++ )
+        for ( i = 0; i < nr; )
         {
             uint64_t gfn = op->first + op->done + i;
+            unsigned int order = 0;
+            unsigned long end;
             p2m_type_t t;
             p2m_access_t a;
-            mfn_t mfn = p2m->get_entry(p2m, _gfn(gfn), &t, &a, 0, NULL, NULL);
+            mfn_t mfn = p2m->get_entry(p2m, _gfn(gfn), &t, &a, 0, &order,
+                                       NULL);
 
-            states[i] = state_of(t, mfn);
+            /* One entry for all of a superpage, or of a hole like it. */
+            end = (gfn | ((1UL << order) - 1)) + 1 - op->first - op->done;
+            do {
+                states[i] = state_of(t, mfn);
+            } while ( ++i < min_t(unsigned long, nr, end) );
         }
         p2m_read_unlock(p2m);
 
@@ -248,7 +273,7 @@ long vmm_memory_op(XEN_GUEST_HANDLE_PARAM(xen_vmm_op_t) arg)
         break;
 
     case XEN_VMM_OP_harvest:
-        rc = do_harvest(d, &op.u.harvest);
+        rc = do_harvest(d, s, &op.u.harvest);
         break;
 
     case XEN_VMM_OP_query:

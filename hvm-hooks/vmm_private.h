@@ -33,6 +33,7 @@ struct vmm_waiter {
  */
 struct vmm_session {
     spinlock_t op_lock;         /* one operation at a time; the outermost */
+    bool must_flush;            /* accessed bits were cleared; op_lock */
     spinlock_t lock;            /* all that follows */
     bool active;                /* a pager may be attached, or come back */
     evtchn_port_t port;
@@ -85,10 +86,13 @@ int vmm_page_resume(struct domain *d, gfn_t gfn);
 /* vmm_access.c */
 /*
  * Harvest nr gfns, 512 at most, from a multiple of 512 on, into 512 bits.
- * The p2m lock is taken inside.
+ * The p2m lock is taken inside.  A CPU that has a bit cached does not set it
+ * again before a flush, which is the caller's to do when it has enough: each
+ * costs the guest all that its CPUs know of its memory.
  */
 int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
                        unsigned long *bitmap);
+void vmm_access_flush(struct domain *d);
 /* Forget that a page was accessed; the p2m lock is held. */
 void vmm_access_clear(struct domain *d, gfn_t gfn);
 

@@ -309,7 +309,8 @@ static void look_after(struct sim *sim)
     if (!sim->faults_seen) {
         sim_fail(sim, "domain paused for no reason");
     }
-    if (!sim->alive) {
+    /* Nothing unpauses a dead one. */
+    if (!sim->alive || sim->dead) {
         return;
     }
     if (pager_state(sim) != VMM_PAGER_FAILED) {

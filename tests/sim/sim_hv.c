@@ -472,12 +472,13 @@ static int hv_resume(void *hv, struct vmm__hv_page *pages, unsigned int nr)
 }
 
 static int hv_harvest(void *hv, uint64_t first, uint32_t nr,
-                      uint8_t *bitmap)
+                      bool more, uint8_t *bitmap)
 {
     struct sim *sim = hv;
     uint32_t i;
     int rc;
 
+    (void)more;
     rc = hv_enter(sim);
     if (rc) {
         return rc;

@@ -133,6 +133,10 @@ struct xen_vmm_batch {
  * up, so that each page has a bit of its own; all gfns of an accessed one that
  * cannot be broken up (there is no memory) count as accessed.
  *
+ * A CPU that has a bit cached does not set it again before a flush, which costs
+ * the guest all that its CPUs have cached.  With MORE it waits for the next
+ * harvest without: one for a whole domain.
+ *
  * Errors: -EOPNOTSUPP  the hardware keeps no accessed bits here (EPT without
  *                      A/D, or with it off)
  */
@@ -141,7 +145,8 @@ struct xen_vmm_harvest {
     uint64_aligned_t first;             /* IN */
     uint32_t nr;                        /* IN */
     uint32_t done;                      /* IN: 0; OUT: gfns handled */
-    uint32_t _res1;                     /* IN: 0 */
+#define XEN_VMM_HARVEST_MORE            (1u << 0)
+    uint32_t flags;                     /* IN */
     uint32_t nr_accessed;               /* IN: 0; OUT */
     XEN_GUEST_HANDLE_64(uint8) bitmap;  /* OUT: (nr + 7) / 8 bytes */
 };

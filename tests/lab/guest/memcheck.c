@@ -34,10 +34,12 @@ struct opts {
     double theta;
     unsigned int passes, seconds, write_percent, same_percent, report_s;
     bool verify_all;
+    const char *name;           /* in reports */
 };
 
 static struct opts opts = {
     .size_bytes = 64 << 20, .seed = 1, .order = SEQUENTIAL, .theta = 0.9,
+    .name = "memcheck",
 };
 
 static uint64_t *mem;
@@ -238,7 +240,9 @@ static void usage(FILE *file)
     fputs("usage: memcheck [--size SIZE] [--wss SIZE] [--order "
           "sequential|random|zipf]\n"
           "  [--theta T] [--passes N] [--seconds N] [--write-percent N]\n"
-          "  [--same-filled PERCENT] [--seed N] [--report SECONDS] [--all]\n"
+          "  [--same-filled PERCENT] [--seed N] [--report SECONDS] "
+          "[--name NAME]\n"
+          "  [--all]\n"
           "Fill SIZE, then touch the first --wss of it, verifying.  A pass is "
           "as many accesses\nas there are pages in it.  --all: verify "
           "all of SIZE at the end,\nwhich SIGINT and SIGTERM bring about.\n",
@@ -253,7 +257,8 @@ static void parse(int argc, char **argv)
         { "passes", 1, NULL, 'p' }, { "seconds", 1, NULL, 'S' },
         { "write-percent", 1, NULL, 'W' }, { "seed", 1, NULL, 'r' },
         { "same-filled", 1, NULL, 'f' }, { "report", 1, NULL, 'R' },
-        { "all", 0, NULL, 'a' }, { "help", 0, NULL, 'H' }, { 0 },
+        { "name", 1, NULL, 'n' }, { "all", 0, NULL, 'a' },
+        { "help", 0, NULL, 'H' }, { 0 },
     };
     int c;
 
@@ -268,6 +273,7 @@ static void parse(int argc, char **argv)
         case 'r': opts.seed = strtoull(optarg, NULL, 0); break;
         case 'f': opts.same_percent = atoi(optarg); break;
         case 'R': opts.report_s = atoi(optarg); break;
+        case 'n': opts.name = optarg; break;
         case 'a': opts.verify_all = true; break;
         case 'o':
             opts.order = !strcmp(optarg, "sequential") ? SEQUENTIAL :
@@ -362,8 +368,8 @@ int main(int argc, char **argv)
                 if (opts.report_s &&
                     t - report_ns >= opts.report_s * NS_PER_S) {
                     report_ns = t;
-                    printf("report accesses=%llu wrong=%llu\n",
-                           (unsigned long long)nr_accesses,
+                    printf("report name=%s accesses=%llu wrong=%llu\n",
+                           opts.name, (unsigned long long)nr_accesses,
                            (unsigned long long)nr_wrong);
                 }
             }

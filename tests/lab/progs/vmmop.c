@@ -255,8 +255,8 @@ static void bad_ranges(unsigned int domid)
         expect("harvest: unaligned done", EINVAL);
     }
     for (i = 1; i < 32; i++) {
-        fresh(XEN_VMM_OP_harvest, domid)->u.harvest._res1 = 1u << i;
-        expect("harvest: reserved", EINVAL);
+        fresh(XEN_VMM_OP_harvest, domid)->u.harvest.flags = 1u << i;
+        expect("harvest: unknown flag", EINVAL);
         fresh(XEN_VMM_OP_attach, domid)->u.attach.flags = 1u << i;
         expect("attach: unknown flag", EINVAL);
     }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The commands as a user meets them: help, exit statuses, JSON, refusals; a
 # paged guest that balloons.
-# lab: --nvme 512M --timeout 300
+# lab: --nvme --nvme-size 512M --timeout 300
 set -eu
 
 xenpaging=/usr/libexec/xen/bin/xenpaging

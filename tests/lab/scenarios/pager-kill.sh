@@ -1,7 +1,7 @@
 #!/bin/sh
 # vmmd is killed 20 times at random points under load: no page is lost, no
 # vCPU is stuck.
-# lab: --nvme 1G --nvme-iops 4000 --timeout 420
+# lab: --nvme --nvme-iops 4000 --timeout 420
 set -eu
 
 lab-guest create g memory=256 vcpus=2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a store can do to a paged domain: errors, no room, less than there was.
-# lab: --nvme 512M --timeout 400
+# lab: --nvme --nvme-size 512M --timeout 400
 set -eu
 
 state() { xl tier-list -j g | jq -r '.[0].state'; }

@@ -335,9 +335,9 @@ static void range__bad_operand(void)
     op.u.harvest.done = 256;
     CU_ASSERT_EQUAL(again(), -EINVAL);
     op.u.harvest.done = 0;
-    op.u.harvest._res1 = 1;
+    op.u.harvest.flags = 2;
     CU_ASSERT_EQUAL(again(), -EINVAL);
-    op.u.harvest._res1 = 0;
+    op.u.harvest.flags = 0;
     op.u.harvest.bitmap.p = (uint8_t *)(HN_XEN_ADDR - 63);
     CU_ASSERT_EQUAL(again(), -EFAULT);
     op.u.harvest.bitmap.p = (uint8_t *)HN_XEN_ADDR;
@@ -355,6 +355,39 @@ static void harvest__writes_its_bytes_only(void)
     CU_ASSERT_EQUAL(op.u.harvest.done, 48);
     CU_ASSERT_EQUAL(bytes[5], 0xff);
     CU_ASSERT_EQUAL(bytes[6], 0xee);
+    hn_fini();
+}
+
+/* Each costs the guest its TLB; none would hide what is accessed next. */
+static void harvest__flushes_once(void)
+{
+    start();
+    hn_superpage(512);
+    hn.nr_flushes = 0;
+    CU_ASSERT_EQUAL(range(XEN_VMM_OP_harvest, 0, 1024), 0);
+    CU_ASSERT_EQUAL(hn.nr_flushes, 1);
+    CU_ASSERT_EQUAL(range(XEN_VMM_OP_harvest, 0, 1024), 0);
+    CU_ASSERT_EQUAL(op.u.harvest.nr_accessed, 0);
+    CU_ASSERT_EQUAL(hn.nr_flushes, 1);
+    /* Also where the result cannot be told. */
+    *hn_entry(2, NULL) |= 0x20;
+    range(XEN_VMM_OP_query, 0, 1);
+    hn_fail(HN_COPY, 2);
+    CU_ASSERT_EQUAL(range(XEN_VMM_OP_harvest, 0, 512), -EFAULT);
+    CU_ASSERT_EQUAL(hn.nr_flushes, 2);
+    /* What waits is not forgotten. */
+    *hn_entry(2, NULL) |= 0x20;
+    range(XEN_VMM_OP_query, 0, 1);
+    op.cmd = XEN_VMM_OP_harvest;
+    op.u.harvest = (struct xen_vmm_harvest){
+        .nr = 512, .flags = XEN_VMM_HARVEST_MORE, .bitmap.p = bytes,
+    };
+    CU_ASSERT_EQUAL(again(), 0);
+    CU_ASSERT_EQUAL(op.u.harvest.nr_accessed, 1);
+    CU_ASSERT_EQUAL(hn.nr_flushes, 2);
+    CU_ASSERT_EQUAL(range(XEN_VMM_OP_harvest, 512, 512), 0);
+    CU_ASSERT_EQUAL(op.u.harvest.nr_accessed, 0);
+    CU_ASSERT_EQUAL(hn.nr_flushes, 3);
     hn_fini();
 }
 
@@ -471,6 +504,7 @@ static const struct ut_case cases[] = {
     UT_CASE(query__every_state),
     UT_CASE(range__bad_operand),
     UT_CASE(harvest__writes_its_bytes_only),
+    UT_CASE(harvest__flushes_once),
     UT_CASE(harvest__without_accessed_bits),
     UT_CASE(harvest__split),
 };

@@ -26,7 +26,9 @@
 #define NR_VCPU_STREAMS (NR_STREAMS - 1)
 #define FOREIGN_STREAM NR_VCPU_STREAMS
 #define UNIT_GFNS 512u              /* harvested together */
-#define HARVEST_RUN_GFNS 32768u
+#define HARVEST_RUN_GFNS 8192u
+#define RECONCILE_RUN_GFNS 2048u    /* asks for more of each */
+#define IDLE_HARVESTS 8u            /* intervals, while there is room */
 #define ALL_UNITS_GENERATIONS 16u   /* how often to look at empty units */
 #define PREFETCH_MAX 32u
 #define MIN_GENERATIONS 2u          /* before anything is called cold */
@@ -130,6 +132,7 @@ struct vmm_pager {
     struct vmm__list_node batches_free;
 
     uint64_t harvest_due_ns, store_retry_ns;
+    uint64_t harvest_wait_ns;       /* longer while nothing is to be evicted */
     uint64_t harvest_next;          /* gfn to go on with */
     uint64_t drain_next, wanted_next;   /* gfns to go on with */
     uint64_t nr_wanted;
@@ -340,11 +343,20 @@ static void forget_lost(struct vmm_pager *pager, uint64_t gfn)
 }
 
 /* Pauses count: a successor must know whether this one is ours. */
-static int pause(struct vmm_pager *pager)
+static void pause(struct vmm_pager *pager)
 {
+    int rc;
+
+    if (pager->paused) {
+        return;
+    }
     pager->paused = true;
     vmm__pagefile_set_paused(pager->pf, true);
-    return pager->hv.ops->pause_domain(pager->hv.self);
+    rc = pager->hv.ops->pause_domain(pager->hv.self);
+    if (rc) {
+        vmm__log(&pager->logger, VMM_LOG_ERROR, "domid=%u: cannot pause: %s",
+                 pager->domid, vmm_error_text(rc));
+    }
 }
 
 static void unpause(struct vmm_pager *pager)
@@ -373,8 +385,6 @@ static void load_delay(struct vmm_pager *pager, struct load *load,
 /* The page cannot be had.  Whoever waits for it waits; nobody gets zeros. */
 static void load_failed(struct vmm_pager *pager, struct load *load, int rc)
 {
-    int r;
-
     if (load->reqclass >= VMM_REQ_PREFETCH && !pager->draining) {
         /* Nobody asked; whoever does will see for himself. */
         set_state(pager, load->gfn, PAGE_PAGED);
@@ -394,13 +404,8 @@ static void load_failed(struct vmm_pager *pager, struct load *load, int rc)
              "store, then retry; the domain is paused if it needs the page",
              pager->domid, (unsigned long long)load->gfn,
              vmm_error_text(rc));
-    if (load->reqclass <= VMM_REQ_FOREIGN && !pager->paused) {
-        r = pause(pager);
-        if (r) {
-            vmm__log(&pager->logger, VMM_LOG_ERROR,
-                     "domid=%u: cannot pause: %s", pager->domid,
-                     vmm_error_text(r));
-        }
+    if (load->reqclass <= VMM_REQ_FOREIGN) {
+        pause(pager);
     }
 }
 
@@ -666,6 +671,7 @@ static void page_wanted(struct vmm_pager *pager, uint64_t gfn,
                         enum vmm_reqclass reqclass, uint64_t since_ns)
 {
     struct vmm__hv_page page = { .gfn = gfn };
+    struct load *load;
 
     switch (page_state(pager, gfn)) {
     case PAGE_PAGED:
@@ -675,6 +681,12 @@ static void page_wanted(struct vmm_pager *pager, uint64_t gfn,
         load_promote(pager, gfn, reqclass, since_ns);
         break;
     case PAGE_LOST:
+        /* One that was lost in a drain is missed only now. */
+        load = load_find(pager, gfn);
+        if (load->reqclass > reqclass) {
+            load->reqclass = reqclass;
+        }
+        pause(pager);
         break;
     case PAGE_RESIDENT:
     case PAGE_EVICTING:
@@ -774,6 +786,33 @@ static void give_back(struct vmm_pager *pager, struct evict_page *pages,
     }
 }
 
+/*
+ * The call failed as a whole: what became of the page?  It is out unless the
+ * hypervisor says otherwise, since its contents are safe: one that is there
+ * all the same is found to be when it is brought in.
+ */
+static int evict_outcome(struct vmm_pager *pager, uint64_t gfn)
+{
+    struct vmm__hv_page page = { .gfn = gfn };
+    uint8_t now;
+
+    if (pager->hv.ops->query(pager->hv.self, gfn, 1, &now)) {
+        return 0;
+    }
+    switch (now) {
+    case VMM__HV_PAGED:
+    case VMM__HV_PAGING_IN:
+        return 0;
+    case VMM__HV_NOMINATED:
+        return pager->hv.ops->resume(pager->hv.self, &page, 1)
+               ? 0 : VMM_E_BUSY;
+    case VMM__HV_RESIDENT:
+        return VMM_E_BUSY;
+    default:
+        return VMM_E_NOENT;
+    }
+}
+
 /* The contents of all that did not fail are safe: let go of the frames. */
 static void evict_pages(struct vmm_pager *pager, struct evict_page *pages,
                         unsigned int nr_pages)
@@ -799,7 +838,7 @@ static void evict_pages(struct vmm_pager *pager, struct evict_page *pages,
     for (i = 0; i < nr; i++) {
         uint64_t gfn = hv_pages[i].gfn;
 
-        switch (rc ? rc : hv_pages[i].rc) {
+        switch (rc ? evict_outcome(pager, gfn) : hv_pages[i].rc) {
         case 0:
             judge_prefetch(pager, gfn, false);
             set_state(pager, gfn, PAGE_PAGED);
@@ -822,7 +861,9 @@ static void evict_pages(struct vmm_pager *pager, struct evict_page *pages,
 
 static void batch_finish(struct vmm_pager *pager, struct batch *batch)
 {
-    if (batch->nr_pages && !batch->failed) {
+    /* One that began before another one failed proves nothing. */
+    if (batch->nr_pages && !batch->failed &&
+        vmm__now_ns(&pager->clock) >= pager->store_retry_ns) {
         pager->store_rc = 0;
     }
     evict_pages(pager, batch->pages, batch->nr_pages);
@@ -937,6 +978,11 @@ static unsigned int evict_some(struct vmm_pager *pager, const uint64_t *gfns,
 
     rc = pager->hv.ops->nominate(pager->hv.self, hv_pages, nr);
     if (rc) {
+        /* Some may have been: they are the guest's again. */
+        (void)pager->hv.ops->resume(pager->hv.self, hv_pages, nr);
+        for (i = 0; i < nr; i++) {
+            vmm__policy_resident(pager->policy, gfns[i]);
+        }
         *rc_out = rc;
         return 0;
     }
@@ -997,6 +1043,16 @@ static uint64_t slack_pages(const struct vmm_pager *pager)
     return slack < BATCH_PAGES ? BATCH_PAGES : slack > 2048 ? 2048 : slack;
 }
 
+static void harvest_soon(struct vmm_pager *pager)
+{
+    uint64_t due_ns = vmm__now_ns(&pager->clock) + pager->harvest_ns;
+
+    pager->harvest_wait_ns = pager->harvest_ns;
+    if (pager->harvest_due_ns > due_ns) {
+        pager->harvest_due_ns = due_ns;
+    }
+}
+
 /* At most one batch, so that no request waits for more; true if it did. */
 static bool evict_step(struct vmm_pager *pager)
 {
@@ -1007,6 +1063,9 @@ static bool evict_step(struct vmm_pager *pager)
     used = pager->nr_resident - pager->nr_evicting + pager->nr_loading;
 
     if (used + slack > pager->target) {
+        if (!pager->reclaiming) {
+            harvest_soon(pager);
+        }
         pager->reclaiming = true;
     } else if (used + 2 * slack <= pager->target) {
         pager->reclaiming = false;
@@ -1034,6 +1093,10 @@ static bool evict_step(struct vmm_pager *pager)
     nr = evict_some(pager, gfns, nr, &rc);
     if (rc == VMM_E_NOENT) {
         pager->gone = true;
+    } else if (rc) {
+        vmm__log(&pager->logger, VMM_LOG_WARN, "domid=%u: cannot page out "
+                 "(%s), trying again", pager->domid, vmm_error_text(rc));
+        pager->store_retry_ns = vmm__now_ns(&pager->clock) + STORE_RETRY_NS;
     }
 
     return nr > 0;
@@ -1157,6 +1220,16 @@ static int reconcile(struct vmm_pager *pager)
     return rc;
 }
 
+/* The first gfn from a unit's on that is to be harvested. */
+static uint64_t next_unit(const struct vmm_pager *pager, uint64_t gfn,
+                          bool all)
+{
+    while (gfn < pager->nr_gfns && !(all || pager->units[gfn / UNIT_GFNS])) {
+        gfn += UNIT_GFNS;
+    }
+    return gfn;
+}
+
 /*
  * One run of gfns, so that no request waits for more; all of them make a
  * generation.  Where nothing is known to be, look every now and then, and ask
@@ -1164,7 +1237,7 @@ static int reconcile(struct vmm_pager *pager)
  */
 static int harvest_step(struct vmm_pager *pager)
 {
-    uint64_t first = pager->harvest_next, end;
+    uint64_t first = pager->harvest_next, end, run_gfns;
     uint32_t nr;
     bool all;
     int rc;
@@ -1175,16 +1248,14 @@ static int harvest_step(struct vmm_pager *pager)
         pager->must_reconcile = false;
     }
     all = pager->reconciling;
+    run_gfns = all ? RECONCILE_RUN_GFNS : HARVEST_RUN_GFNS;
 
-    while (first < pager->nr_gfns &&
-           !(all || pager->units[first / UNIT_GFNS])) {
-        first += UNIT_GFNS;
-    }
-    for (end = first; end < pager->nr_gfns && end - first < HARVEST_RUN_GFNS &&
+    first = next_unit(pager, first, all);
+    for (end = first; end < pager->nr_gfns && end - first < run_gfns &&
                       (all || pager->units[end / UNIT_GFNS]);) {
         end += UNIT_GFNS;
     }
-    pager->harvest_next = end;
+    pager->harvest_next = next_unit(pager, end, all);
 
     if (first < pager->nr_gfns) {
         nr = (end < pager->nr_gfns ? end : pager->nr_gfns) - first;
@@ -1196,6 +1267,7 @@ static int harvest_step(struct vmm_pager *pager)
         }
         rc = pager->no_harvest ? VMM_E_NOTSUP :
              pager->hv.ops->harvest(pager->hv.self, first, nr,
+                                    pager->harvest_next < pager->nr_gfns,
                                     pager->bitmap);
         if (rc == VMM_E_NOTSUP) {
             if (!pager->no_harvest) {
@@ -1279,10 +1351,18 @@ static int housekeeping(struct vmm_pager *pager)
     if (now_ns < pager->harvest_due_ns) {
         return 0;
     }
-    /* Know soon what is cold while there is too much. */
+    /*
+     * Know soon what is cold while there is too much.  Nobody asks while there
+     * is room, and each harvest costs the guest its TLB.
+     */
+    if (pager->reclaiming || pager->generations < MIN_GENERATIONS) {
+        pager->harvest_wait_ns = pager->harvest_ns;
+    } else if (pager->harvest_wait_ns < IDLE_HARVESTS * pager->harvest_ns) {
+        pager->harvest_wait_ns *= 2;
+    }
     pager->harvest_due_ns = now_ns +
         (pager->nr_resident > pager->target ? pager->harvest_ns / 4
-                                            : pager->harvest_ns);
+                                            : pager->harvest_wait_ns);
 
     rc = pager->hv.ops->stat(pager->hv.self, &stat);
     if (rc) {
@@ -1426,9 +1506,7 @@ void vmm_pager_retry(struct vmm_pager *pager)
         load_read(pager, load);
     }
 
-    if (pager->paused) {
-        unpause(pager);
-    }
+    unpause_if_whole(pager);
     pager->busy = true;
 }
 
@@ -1630,6 +1708,7 @@ int vmm__pager_new(const struct vmm__pager_deps *deps,
     pager->domid = opts->domid;
     pager->io_error_retries = opts->io_error_retries;
     pager->harvest_ns = opts->harvest_ms * NS_PER_MS;
+    pager->harvest_wait_ns = pager->harvest_ns;
     pager->floor = opts->floor_pages;
     pager->target = opts->target_pages > opts->floor_pages
                     ? opts->target_pages : opts->floor_pages;

@@ -277,7 +277,7 @@ static int hv_resume(void *hv, struct vmm__hv_page *pages, unsigned int nr)
 }
 
 static int hv_harvest(void *hv, uint64_t first, uint32_t nr,
-                      uint8_t *bitmap)
+                      bool more, uint8_t *bitmap)
 {
     struct hv_xen *x = hv;
     uint32_t done, n;
@@ -289,6 +289,8 @@ static int hv_harvest(void *hv, uint64_t first, uint32_t nr,
         n = nr - done < RANGE_GFNS ? nr - done : RANGE_GFNS;
         op->u.harvest.first = first + done;
         op->u.harvest.nr = n;
+        op->u.harvest.flags = more || done + n < nr ? XEN_VMM_HARVEST_MORE
+                                                    : 0;
         set_xen_guest_handle_raw(op->u.harvest.bitmap, x->mem->range);
         rc = call(x);
         if (rc) {

@@ -63,8 +63,11 @@ struct vmm__hv_ops {
     int (*prepare)(void *hv, struct vmm__hv_page *pages, unsigned int nr,
                    bool cold);
     int (*resume)(void *hv, struct vmm__hv_page *pages, unsigned int nr);
-    /* Bit i: gfn first + i accessed since last time.  first % 512 == 0. */
-    int (*harvest)(void *hv, uint64_t first, uint32_t nr,
+    /*
+     * Bit i: gfn first + i accessed since last time.  first % 512 == 0.
+     * more: another harvest follows at once, what costs the guest can wait.
+     */
+    int (*harvest)(void *hv, uint64_t first, uint32_t nr, bool more,
                    uint8_t *bitmap);
     /* A byte of enum vmm__hv_state per gfn. */
     int (*query)(void *hv, uint64_t first, uint32_t nr, uint8_t *states);

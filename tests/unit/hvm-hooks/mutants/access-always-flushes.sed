@@ -1,2 +1,0 @@
-# hvm-hooks/vmm_access.c
-s/^    if \( any \)/    if ( 1 )/

@@ -1,2 +1,0 @@
-# hvm-hooks/vmm_access.c
-s/^        flush\(p2m\);/        ;/
