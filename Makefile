@@ -43,7 +43,7 @@ built: lab-image
 	+@$(MAKE) -C tests/lab/progs all
 
 check: setup
-	+@$(MAKE) -C tests check
+	+@$(MAKE) -C tests -j$(shell nproc) check
 
 test: setup
 	@tests/run-all
