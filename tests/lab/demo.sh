@@ -18,7 +18,7 @@ pass_time() {
     awk "BEGIN { print ($t1 - $t0) / ($n1 - $n0) }"
 }
 
-# Resident and warm, one after the other, as often as there are lines.
+# A pass resident, then the command, then a pass warm: a line of ratios.
 ratios=/run/ratios
 round() {
     resident=$(pass_time)
