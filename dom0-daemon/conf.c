@@ -233,7 +233,14 @@ static int take_all(const XLU_Config *config, const char *text,
             return VMM_E_INVAL;
         }
         lines[i] = line;
-        rc = take(config, &options[i], path, line, conf);
+    }
+
+    /* libxlutil knows the last of a key only: not before each is the only. */
+    for (i = 0; i < NR_OPTIONS; i++) {
+        if (!lines[i]) {
+            continue;
+        }
+        rc = take(config, &options[i], path, lines[i], conf);
         if (rc) {
             return rc;
         }

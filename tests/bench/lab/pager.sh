@@ -1,7 +1,7 @@
 #!/bin/sh
 # The same guest on the same device, with more in use than fits, under
 # xenpaging, our pager as one FIFO, our pager, and swap inside the guest.
-# lab: --nvme --nvme-iops 1000 --timeout 2400
+# lab: --nvme --nvme-bps 3M --timeout 3000
 set -eu
 
 rounds=${PAGER_ROUNDS:-2}
@@ -24,10 +24,11 @@ accesses() {
     reports | awk -F'[= ]' '{ last[$3] = $5 } END { print last["a"] + last["b"] }'
 }
 
-# Working set over the target, zipf; and a scan, for which prefetch is.
+# Working set over the target, zipf; and a scan of more than fits, for which
+# prefetch is, and which evictions must keep up with.
 start_load() {
     lab-guest run g 'memcheck --size 120M --order zipf --theta 0.9 --write-percent 30 --seconds 100000 --report 1 --name a >/dev/hvc0 2>&1 &'
-    lab-guest run g 'memcheck --size 50M --order sequential --passes 100000 --report 1 --name b >/dev/hvc0 2>&1 &'
+    lab-guest run g 'memcheck --size 120M --order sequential --passes 100000 --report 1 --name b >/dev/hvc0 2>&1 &'
     until reports | grep -q 'name=a' && reports | grep -q 'name=b'; do
         sleep 0.2
     done
@@ -66,7 +67,7 @@ p_ns() { xl tier-list -j g | jq -r ".[0].classes.demand.$1"; }
 
 # DEMAND with nothing else under way: pages that are out, read once.
 idle() {
-    lab-guest create g memory=256 vcpus=2
+    lab-guest create g memory=320 vcpus=2
     lab-guest run g 'memcheck --size 120M --order random --seconds 100000 --report 1 >/tmp/a 2>&1 & echo $! >/tmp/pid; until grep -q filled /tmp/a; do sleep 0.2; done; kill -STOP $(cat /tmp/pid)'
     xl tier-set g ${target_mib}M --store $store --wait
     sleep 2
@@ -81,7 +82,7 @@ idle() {
 ours() {    # NAME [OPTION]
     name=$1
     shift
-    lab-guest create g memory=256 vcpus=2
+    lab-guest create g memory=320 vcpus=2
     start_load
     xl tier-set g ${target_mib}M --store $store "$@"
     at_target
@@ -92,7 +93,7 @@ ours() {    # NAME [OPTION]
 }
 
 xenpaging_() {
-    lab-guest create g memory=256 vcpus=2
+    lab-guest create g memory=320 vcpus=2
     start_load
     domid=$(xl domid g)
     xenstore-write "/local/domain/$domid/memory/target-tot_pages" $((target_mib * 1024))

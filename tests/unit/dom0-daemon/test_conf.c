@@ -344,8 +344,8 @@ static void conf_read__unknown_key(void)
 static void conf_read__lines_are_counted_in_lists(void)
 {
     begin();
-    check_refused("state_dir = [ '/a',\n # one ]\n#\n '/b' ]\nx = 1\n", 1,
-                  "state_dir must be an absolute path");
+    check_refused("state_dir = [ '/a',\n # one ]\n#\n '/b' ]\nx = 1\n", 5,
+                  "unknown key \"x\"");
     end();
 }
 
@@ -386,6 +386,9 @@ static void conf_read__key_set_twice(void)
     begin();
     check_refused("prefetch = 1\nmax_clients = 5\n\nprefetch = 1\n", 4,
                   "prefetch was set in line 1 already");
+    /* Whatever its second value is. */
+    check_refused("max_clients = 5\nmax_clients = 0\n", 2,
+                  "max_clients was set in line 1 already");
     check_refused("on_stop = 'keep'; on_stop = 'keep'\n", 1,
                   "on_stop was set in line 1 already");
     end();

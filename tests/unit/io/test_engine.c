@@ -43,6 +43,7 @@ static void setup(void)
     cfg.max_inflight = 8;
     cfg.low_cap_idle = 4;
     cfg.low_cap_busy = 2;
+    cfg.low_time_ns = 1000 * MS;
     cfg.hold_ns = 2 * MS;
     cfg.starvation_ns = 50 * MS;
     engine = NULL;
@@ -207,6 +208,45 @@ static void dispatch__low_cap(void)
     dispatch();
     CHECK_DEVICE(3, 5, 7, 9);
     CU_ASSERT_EQUAL(vmm__engine_due_ns(engine), UINT64_MAX);
+    teardown();
+}
+
+/* A device that is slow gets less at a time, and more when it is not. */
+static void dispatch__low_cap_of_a_slow_device(void)
+{
+    unsigned int i, n;
+
+    setup();
+    cfg.low_time_ns = 5 * MS;
+    start();
+    for (i = 0; i < 20; i++) {
+        submit(i, E);
+    }
+    dispatch();
+    CHECK_DEVICE(0, 1, 2, 3);
+    /* All four were too long there; that is one reason to give it two. */
+    fake.now_ns += 6 * MS;
+    for (i = 0; i < 3; i++) {
+        fake_bdev_complete(&fake, 0, 0);
+        dispatch();
+    }
+    CHECK_DEVICE(3, 4);
+    fake_bdev_complete(&fake, 0, 0);
+    dispatch();
+    CHECK_DEVICE(4, 5);
+    /* One is the least. */
+    for (n = 0; n < 3; n++) {
+        fake.now_ns += 6 * MS;
+        (void)fake_bdev_complete_all(&fake, 0);
+        dispatch();
+        CU_ASSERT_EQUAL(fake.nr_ios, 1);
+    }
+    /* In time again: one more for each that were all in time. */
+    for (n = 0; n < 2; n++) {
+        fake_bdev_complete(&fake, 0, 0);
+        dispatch();
+    }
+    CU_ASSERT_EQUAL(fake.nr_ios, 2);
     teardown();
 }
 
@@ -566,8 +606,8 @@ struct model {
     enum vmm_reqclass reqclass[MAX_IOS];
     enum { IDLE, QUEUED, INFLIGHT } state[MAX_IOS];
     bool full[VMM_NR_REQCLASSES];       /* in this dispatch */
-    unsigned int nr_inflight, nr_low, nr_urgent;
-    uint64_t hold_ns;
+    unsigned int nr_inflight, nr_low, nr_urgent, low_cap, nr_in_time;
+    uint64_t hold_ns, cut_ns, issued_ns[MAX_IOS];
     const char *why;
 };
 static struct model model;
@@ -589,8 +629,10 @@ static void broken(const char *why)
 
 static unsigned int model_cap(void)
 {
-    return model.nr_urgent || fake.now_ns < model.hold_ns ? cfg.low_cap_busy
-                                                          : cfg.low_cap_idle;
+    bool busy = model.nr_urgent || fake.now_ns < model.hold_ns;
+
+    return busy && cfg.low_cap_busy < model.low_cap ? cfg.low_cap_busy
+                                                    : model.low_cap;
 }
 
 static bool model_starved(unsigned int reqclass)
@@ -667,7 +709,25 @@ static void model_submit(void *user, struct vmm__bdev_io *bio, bool taken)
     model.state[i] = INFLIGHT;
     model.nr_inflight++;
     model.nr_low += c > F;
+    model.issued_ns[i] = fake.now_ns;
     model.served_ns[c] = fake.now_ns;
+}
+
+static void model_low_done(unsigned int i)
+{
+    if (fake.now_ns - model.issued_ns[i] > cfg.low_time_ns) {
+        if (model.issued_ns[i] >= model.cut_ns) {
+            model.low_cap = model.low_cap / 2 + model.low_cap % 2;
+            model.cut_ns = fake.now_ns;
+            model.nr_in_time = 0;
+        }
+    } else if (model.nr_low >= model.low_cap &&
+               model.low_cap < cfg.low_cap_idle &&
+               ++model.nr_in_time == model.low_cap) {
+        model.low_cap++;
+        model.nr_in_time = 0;
+    }
+    model.nr_low--;
 }
 
 static void model_done(struct vmm__engine_io *eio, int rc)
@@ -684,7 +744,7 @@ static void model_done(struct vmm__engine_io *eio, int rc)
         model.nr_urgent--;
         model.hold_ns = fake.now_ns + cfg.hold_ns;
     } else {
-        model.nr_low--;
+        model_low_done(i);
     }
 }
 
@@ -733,10 +793,12 @@ static const char *run_schedule(uint64_t seed)
     cfg.max_inflight = 2 + (uint32_t)rnd(12);
     cfg.low_cap_idle = 1 + (uint32_t)rnd(cfg.max_inflight - 1);
     cfg.low_cap_busy = (uint32_t)rnd(cfg.low_cap_idle + 1);
+    cfg.low_time_ns = rnd(10 * MS);
     cfg.hold_ns = rnd(5 * MS);
     cfg.starvation_ns = MS + rnd(20 * MS);
     fake.depth = 1 + (uint32_t)rnd(10);
     fake.on_submit = model_submit;
+    model.low_cap = cfg.low_cap_idle;
     start();
 
     for (step = 0; step < 300 && !model.why; step++) {
@@ -829,6 +891,7 @@ static const struct ut_case cases[] = {
     UT_CASE(dispatch__strict_order),
     UT_CASE(dispatch__urgent_overtakes_what_is_queued),
     UT_CASE(dispatch__low_cap),
+    UT_CASE(dispatch__low_cap_of_a_slow_device),
     UT_CASE(dispatch__low_cap_zero),
     UT_CASE(dispatch__max_inflight),
     UT_CASE(dispatch__starvation_bound),

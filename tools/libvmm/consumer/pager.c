@@ -20,6 +20,8 @@
 #include "io/engine.h"
 
 #define BATCH_PAGES 32u             /* written together */
+#define RUN_PAGES 8u                /* in one transfer: who waits for a page
+                                     * waits for what the device has begun */
 #define NR_BATCHES 8u
 #define NR_SPARE_LOADS 128u         /* beside one for each vCPU */
 #define NR_STREAMS 8u
@@ -915,16 +917,18 @@ static void write_done(struct vmm__engine_io *eio, int rc)
     }
 }
 
-/* Write the pages of a batch in as few transfers as may be. */
+/* Write the pages of a batch in few transfers, none of them long. */
 static void batch_write(struct vmm_pager *pager, struct batch *batch)
 {
     unsigned int i, first = 0, nr_ios = 0;
 
     while (first < batch->nr_pages) {
         uint64_t slot = 0;
-        uint32_t nr = vmm__pagefile_alloc(pager->pf,
-                                          batch->nr_pages - first, &slot);
+        uint32_t nr = batch->nr_pages - first;
         struct batch_io *io;
+
+        nr = vmm__pagefile_alloc(pager->pf, nr < RUN_PAGES ? nr : RUN_PAGES,
+                                 &slot);
 
         if (!nr) {
             give_back(pager, &batch->pages[first], batch->nr_pages - first);

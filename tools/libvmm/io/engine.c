@@ -30,6 +30,9 @@ struct vmm__engine {
     struct queue queues[VMM_NR_REQCLASSES];
     struct stat stats[VMM_NR_REQCLASSES];
     uint32_t nr_inflight, nr_low_inflight, nr_urgent;
+    uint32_t low_cap;           /* low_cap_idle, or what the device can do */
+    uint32_t nr_low_in_time;    /* since it was changed */
+    uint64_t low_cut_ns;        /* when it was lowered */
     uint64_t hold_until_ns;
     unsigned int nr_reaped;
     bool fresh;                 /* something was queued since dispatch() */
@@ -53,6 +56,7 @@ void vmm__engine_cfg_default(struct vmm__engine_cfg *cfg_out)
         .max_inflight = 64,
         .low_cap_idle = 32,
         .low_cap_busy = 2,
+        .low_time_ns = 10000000,
         .hold_ns = 2000000,
         .starvation_ns = 5000000,
     };
@@ -78,6 +82,7 @@ int vmm__engine_new(const struct vmm__engine_cfg *cfg,
     engine->cfg = *cfg;
     engine->bdev = *bdev;
     engine->clock = *clock;
+    engine->low_cap = cfg->low_cap_idle;
     for (i = 0; i < VMM_NR_REQCLASSES; i++) {
         vmm__list_init(&engine->queues[i].ios);
     }
@@ -180,6 +185,33 @@ bool vmm__engine_cancel(struct vmm__engine *engine,
 
 /* Completion. */
 
+/*
+ * As many as the device serves in time: one more when all were, half as many
+ * when one was not, once for those that were there together.
+ */
+static void judge_low_cap(struct vmm__engine *engine,
+                          const struct vmm__engine_io *io, uint64_t now_ns)
+{
+    if (now_ns - io->issued_ns > engine->cfg.low_time_ns) {
+        if (io->issued_ns >= engine->low_cut_ns) {
+            engine->low_cap = (engine->low_cap + 1) / 2;
+            engine->low_cut_ns = now_ns;
+            engine->nr_low_in_time = 0;
+        }
+        return;
+    }
+
+    /* What was not asked for does not tell what could be had. */
+    if (engine->nr_low_inflight < engine->low_cap ||
+        engine->low_cap == engine->cfg.low_cap_idle) {
+        return;
+    }
+    if (++engine->nr_low_in_time >= engine->low_cap) {
+        engine->low_cap++;
+        engine->nr_low_in_time = 0;
+    }
+}
+
 static void finish(struct vmm__engine *engine, struct vmm__engine_io *io,
                    int rc)
 {
@@ -191,6 +223,7 @@ static void finish(struct vmm__engine *engine, struct vmm__engine_io *io,
     engine->nr_inflight--;
     stat->nr_inflight--;
     if (is_low(io->reqclass)) {
+        judge_low_cap(engine, io, now_ns);
         engine->nr_low_inflight--;
     } else {
         engine->nr_urgent--;
@@ -219,8 +252,11 @@ static void bio_done(struct vmm__bdev_io *bio, int rc)
 
 static uint32_t low_cap(const struct vmm__engine *engine, uint64_t now_ns)
 {
-    return engine->nr_urgent || now_ns < engine->hold_until_ns
-           ? engine->cfg.low_cap_busy : engine->cfg.low_cap_idle;
+    if ((engine->nr_urgent || now_ns < engine->hold_until_ns) &&
+        engine->cfg.low_cap_busy < engine->low_cap) {
+        return engine->cfg.low_cap_busy;
+    }
+    return engine->low_cap;
 }
 
 static uint64_t starved_ns(const struct vmm__engine *engine,
@@ -309,6 +345,7 @@ static void issue(struct vmm__engine *engine)
         dequeue(engine, io);
         queue->served_ns = now_ns;
         io->state = VMM__EIO_INFLIGHT;
+        io->issued_ns = now_ns;
         engine->nr_inflight++;
         engine->nr_low_inflight += is_low(io->reqclass);
         engine->nr_urgent += !is_low(io->reqclass);
@@ -377,7 +414,7 @@ uint64_t vmm__engine_due_ns(const struct vmm__engine *engine)
         }
         /* Kept back by a cap that rises when nothing urgent exists... */
         if (!engine->nr_urgent &&
-            engine->nr_low_inflight < engine->cfg.low_cap_idle) {
+            engine->nr_low_inflight < engine->low_cap) {
             due_ns = engine->hold_until_ns < due_ns ? engine->hold_until_ns
                                                     : due_ns;
         }

@@ -33,6 +33,13 @@ struct vmm__engine_cfg {
     uint32_t max_inflight;      /* ios in the device, all classes */
     uint32_t low_cap_idle;      /* low ios in flight; below max_inflight */
     uint32_t low_cap_busy;      /* ... while urgent ones exist; may be 0 */
+    /*
+     * How long a low io may be in the device, where the next urgent one would
+     * wait for it: when it takes longer, fewer are given it together, down to
+     * one.  (Additive increase, multiplicative decrease: Jacobson, "Congestion
+     * Avoidance and Control", SIGCOMM 1988.)
+     */
+    uint64_t low_time_ns;
     uint64_t hold_ns;
     /*
      * A class whose head has waited this long, and that got nothing for this
@@ -57,6 +64,7 @@ struct vmm__engine_io {
     enum { VMM__EIO_IDLE, VMM__EIO_QUEUED, VMM__EIO_INFLIGHT } state;
     enum vmm_reqclass reqclass; /* bio.reqclass, but in flight with fifo */
     uint64_t queued_ns;         /* when submitted, or promoted */
+    uint64_t issued_ns;         /* when the device got it */
 };
 
 struct vmm__engine_class_stat {

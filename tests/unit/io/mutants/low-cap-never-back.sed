@@ -1,0 +1,2 @@
+# io/engine.c
+s/engine->low_cap\+\+;/(void)0;/
