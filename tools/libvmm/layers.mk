@@ -1,9 +1,10 @@
 # Who may include whom.  tests/abi/check-layers enforces it.
-LAYERS        := base format table io consumer ctl port
+LAYERS        := base format table io region consumer ctl port
 USES_base     := base/
 USES_format   := base/
 USES_table    := base/
 USES_io       := base/ table/
+USES_region   := base/ format/ table/
 USES_consumer := base/ format/ table/ io/engine.h
 USES_ctl      := base/ format/
 USES_port     := base/ format/ table/

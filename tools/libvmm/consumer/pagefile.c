@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
+#include "base/slotmap.h"
 #include "consumer/pagefile.h"
 
 #define HDR_MAGIC 0x58444e49304d4d56ull         /* "VMM0INDX" */
@@ -71,9 +72,6 @@ _Static_assert(sizeof(struct pagefile_entry_rec) == 16, "entry");
 #define MAX_SLOTS        (1ull << (64 - PLACE_SLOT_SHIFT))
 
 #define GROUP_GFNS (PAGE_BYTES / sizeof(struct pagefile_entry_rec))
-#define WORD_BITS 64u
-/* Words that a search may look at once it has found something. */
-#define SEARCH_WORDS 4096u
 
 struct vmm__pagefile {
     uint8_t *map;
@@ -86,115 +84,30 @@ struct vmm__pagefile {
     /* Set while the index is a file beside its name: see open_new(). */
     char *aside_path, *index_path;
 
-    uint64_t *used;             /* a bit per slot */
-    uint64_t nr_slots, nr_used;
-    uint64_t next;              /* where the search goes on */
+    struct vmm__slotmap slots;
 };
 
 /* Slots. */
 
-static uint64_t nr_words(uint64_t nr_slots)
-{
-    return (nr_slots + WORD_BITS - 1) / WORD_BITS;
-}
-
-static bool slot_used(const struct vmm__pagefile *pf, uint64_t slot)
-{
-    return pf->used[slot / WORD_BITS] >> (slot % WORD_BITS) & 1;
-}
-
-static void slot_take(struct vmm__pagefile *pf, uint64_t slot)
-{
-    assert(!slot_used(pf, slot));
-    pf->used[slot / WORD_BITS] |= 1ull << (slot % WORD_BITS);
-    pf->nr_used++;
-}
-
-static void slot_give(struct vmm__pagefile *pf, uint64_t slot)
-{
-    assert(slot < pf->nr_slots && slot_used(pf, slot));
-    pf->used[slot / WORD_BITS] &= ~(1ull << (slot % WORD_BITS));
-    pf->nr_used--;
-}
-
-/* The first slot from `slot' on, below `end', that is used or not; or end. */
-static uint64_t find_slot(const struct vmm__pagefile *pf, uint64_t slot,
-                          uint64_t end, bool used)
-{
-    while (slot < end) {
-        uint64_t word = pf->used[slot / WORD_BITS];
-
-        word = (used ? word : ~word) >> (slot % WORD_BITS);
-        if (word) {
-            slot += (unsigned int)__builtin_ctzll(word);
-            return slot < end ? slot : end;
-        }
-        slot += WORD_BITS - slot % WORD_BITS;
-    }
-    return end;
-}
-
 uint32_t vmm__pagefile_alloc(struct vmm__pagefile *pf, uint32_t nr,
                              uint64_t *first_out)
 {
-    uint64_t best = 0, from = pf->next, end = pf->nr_slots, looked_at = 0;
-    uint32_t best_nr = 0, i;
-    bool wrapped = false;
-
-    if (!nr || pf->nr_used == pf->nr_slots) {
-        return 0;
-    }
-
-    for (;;) {
-        uint64_t first = find_slot(pf, from, end, false), last;
-
-        if (first < end) {
-            last = find_slot(pf, first,
-                             end - first > nr ? first + nr : end, true);
-            if (last - first > best_nr) {
-                best = first;
-                best_nr = (uint32_t)(last - first);
-            }
-        } else {
-            last = end;
-        }
-        looked_at += last - from;
-        if (best_nr == nr ||
-            (best_nr && looked_at >= SEARCH_WORDS * WORD_BITS)) {
-            break;
-        }
-        from = last;
-        if (from == end) {
-            if (wrapped) {
-                break;
-            }
-            wrapped = true;
-            from = 0;
-            end = pf->next;
-        }
-    }
-
-    for (i = 0; i < best_nr; i++) {
-        slot_take(pf, best + i);
-    }
-    pf->next = best + best_nr < pf->nr_slots ? best + best_nr : 0;
-    *first_out = best;
-    return best_nr;
+    return vmm__slotmap_alloc(&pf->slots, nr, first_out);
 }
 
 void vmm__pagefile_free_slot(struct vmm__pagefile *pf, uint64_t slot)
 {
-    slot_give(pf, slot);
+    vmm__slotmap_give(&pf->slots, slot);
 }
 
 uint64_t vmm__pagefile_nr_used(const struct vmm__pagefile *pf)
 {
-    return pf->nr_used;
+    return pf->slots.nr_taken;
 }
 
 uint64_t vmm__pagefile_nr_slots(const struct vmm__pagefile *pf)
 {
-    return pf->nr_slots;
+    return pf->slots.nr_slots;
 }
 
 /* Entries. */
@@ -261,7 +174,7 @@ void vmm__pagefile_clear(struct vmm__pagefile *pf, uint64_t gfn)
     atomic_store_explicit(&pf->entries[gfn].place, VMM__PAGEFILE_NONE,
                           memory_order_release);
     if (place_where(place) == VMM__PAGEFILE_SLOT) {
-        slot_give(pf, place >> PLACE_SLOT_SHIFT);
+        vmm__slotmap_give(&pf->slots, place >> PLACE_SLOT_SHIFT);
     }
 }
 
@@ -276,7 +189,8 @@ void vmm__pagefile_set(struct vmm__pagefile *pf, uint64_t gfn,
     case VMM__PAGEFILE_NONE:
         return;
     case VMM__PAGEFILE_SLOT:
-        assert(entry->slot < pf->nr_slots && slot_used(pf, entry->slot));
+        assert(entry->slot < pf->slots.nr_slots &&
+               vmm__slotmap_taken(&pf->slots, entry->slot));
         place |= entry->slot << PLACE_SLOT_SHIFT;
         what = entry->crc32c;
         break;
@@ -449,11 +363,12 @@ static int adopt_entries(struct vmm__pagefile *pf)
             }
             break;
         case VMM__PAGEFILE_SLOT:
-            if (slot >= pf->nr_slots || slot_used(pf, slot) ||
+            if (slot >= pf->slots.nr_slots ||
+                vmm__slotmap_taken(&pf->slots, slot) ||
                 what > UINT32_MAX) {
                 return VMM_E_FORMAT;
             }
-            slot_take(pf, slot);
+            vmm__slotmap_take(&pf->slots, slot);
             break;
         default:
             return VMM_E_FORMAT;
@@ -569,10 +484,8 @@ int vmm__pagefile_open(const char *index_path, bool adopt,
     }
     pf->fd = -1;
     pf->nr_gfns = nr_gfns;
-    pf->nr_slots = nr_slots;
-    pf->used = calloc(nr_words(nr_slots), sizeof(*pf->used));
     pf->backed = calloc(nr_groups(pf), 1);
-    if (!pf->used || !pf->backed) {
+    if (!vmm__slotmap_init(&pf->slots, nr_slots) || !pf->backed) {
         rc = VMM_E_NOMEM;
         goto out;
     }
@@ -606,7 +519,7 @@ void vmm__pagefile_close(struct vmm__pagefile *pf)
     index_close(pf);
     free(pf->aside_path);
     free(pf->index_path);
-    free(pf->used);
+    vmm__slotmap_dispose(&pf->slots);
     free(pf->backed);
     free(pf);
 }

@@ -1,0 +1,2 @@
+# region/purge.c
+s/^        if \(!rc \&\& moved\) \{/        if (rc) {/

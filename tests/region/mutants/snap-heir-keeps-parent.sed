@@ -1,0 +1,2 @@
+# region/snap.c
+s/heir->parent = p->parent;//

@@ -1,0 +1,2 @@
+# region/virtblock.c
+s/word_persist\(r, leaf_word,/word_store(leaf_word,/

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.c: is a region what it should be?
+ *
+ * Written apart from what opens regions, so that it finds what that does
+ * wrong.  Everything on the media is walked and counted twice: from the
+ * points down, and over all descriptors.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/slotmap.h"
+#include "region/state.h"
+
+#define TEXT_BYTES 160u
+
+struct check {
+    const struct vmm__media *media;
+    struct vmm__super super;
+    struct vmm__region_geometry geo;
+    const uint64_t *roots, *descs, *sums;
+    const struct vmm__point_rec *recs;
+    const struct vmm__point_rec **points;   /* the valid one of each pair */
+    uint32_t running;
+
+    void (*problem)(void *user, const char *text);
+    void *user;
+    uint64_t nr_problems;
+
+    uint8_t *reached;           /* per pblk: a table, by a live point */
+    struct vmm__slotmap pblks, slots, referred;     /* referred: vbs */
+    uint64_t *array_index;      /* per pblk, if it is an array */
+    bool nomem;
+};
+
+static void problem(struct check *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void problem(struct check *c, const char *fmt, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+
+    c->nr_problems++;
+    if (!c->problem) {
+        return;
+    }
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    c->problem(c->user, text);
+}
+
+typedef unsigned long long ull;
+
+static const uint64_t *words_at(const struct check *c, uint64_t pblk)
+{
+    return (const void *)(c->media->base + pblk * VMM__BLOCK_BYTES);
+}
+
+static bool find_super(struct check *c)
+{
+    struct vmm__super supers[2];
+    bool good[2];
+    unsigned int i;
+
+    for (i = 0; i < 2; i++) {
+        int rc = c->media->len_bytes < 2 * VMM__BLOCK_BYTES ? VMM_E_FORMAT :
+                 vmm__super_decode((const void *)words_at(c, i), &supers[i]);
+
+        good[i] = !rc;
+        /* The one that is not in use may be half written. */
+        if (rc == VMM_E_VERSION) {
+            problem(c, "superblock %u is of a later version", i);
+            return false;
+        }
+    }
+    if (!good[0] && !good[1]) {
+        problem(c, "no valid superblock");
+        return false;
+    }
+    i = !good[0] || (good[1] && supers[1].seq > supers[0].seq);
+    c->super = supers[i];
+    c->geo = supers[i].geo;
+    if (c->geo.nr_pblks > c->media->len_bytes / VMM__BLOCK_BYTES) {
+        problem(c, "the media has %llu blocks, the region %llu",
+                (ull)c->media->len_bytes / VMM__BLOCK_BYTES,
+                (ull)c->geo.nr_pblks);
+        return false;
+    }
+    c->roots = words_at(c, c->geo.roots_pblk);
+    c->recs = (const void *)words_at(c, c->geo.points_pblk);
+    c->descs = words_at(c, c->geo.desc_pblk);
+    c->sums = words_at(c, c->geo.sums_pblk);
+    return true;
+}
+
+/* Points. */
+
+static bool is_used(const struct check *c, uint32_t point)
+{
+    return point < c->geo.nr_points && c->points[point] &&
+           c->points[point]->id;
+}
+
+static bool is_live(const struct check *c, uint32_t point)
+{
+    return is_used(c, point) &&
+           (point == c->running || c->points[point]->name[0]);
+}
+
+/* The point itself, or one that it was made from. */
+static bool is_ancestor(const struct check *c, uint32_t old, uint32_t point)
+{
+    uint32_t n = 0;
+
+    while (point != old && n++ < c->geo.nr_points && is_used(c, point)) {
+        point = c->points[point]->parent;
+    }
+    return point == old;
+}
+
+static void check_points(struct check *c)
+{
+    uint32_t i, j;
+
+    for (i = 0; i < c->geo.nr_points; i++) {
+        const struct vmm__point_rec *a = &c->recs[2 * i], *b = a + 1;
+        bool a_good = vmm__point_good(a), b_good = vmm__point_good(b);
+
+        c->points[i] = b_good && (!a_good || b->seq > a->seq) ? b :
+                       a_good ? a : NULL;
+        if (!c->points[i] && a->seq && b->seq) {
+            problem(c, "point %u: both records are damaged", i);
+        }
+    }
+    c->running = (uint32_t)vmm__word_value(c->roots[0]) - 1;
+    if (!vmm__word_good(VMM__WORD_RUNNING, 0, c->roots[0]) ||
+        !is_used(c, c->running)) {
+        problem(c, "no point runs");
+    }
+    for (i = 0; i < c->geo.nr_points; i++) {
+        const struct vmm__point_rec *p = c->points[i];
+
+        if (!is_used(c, i)) {
+            continue;
+        }
+        if ((p->id & 0x3fff) != i) {
+            problem(c, "point %u has the id of another", i);
+        }
+        if (p->parent != VMM__POINT_NONE &&
+            (!is_used(c, p->parent) || c->points[p->parent]->id >= p->id)) {
+            problem(c, "point %u was made from none that is there", i);
+        }
+        if (!vmm__word_good(VMM__WORD_ROOT, i, c->roots[1 + i])) {
+            problem(c, "point %u: its root is damaged", i);
+        }
+        for (j = 0; j < i; j++) {
+            if (p->name[0] && is_used(c, j) &&
+                !strcmp(p->name, c->points[j]->name)) {
+                problem(c, "points %u and %u have the same name", i, j);
+            }
+        }
+    }
+}
+
+/* Descriptors, and what they say is there. */
+
+static void take(struct check *c, struct vmm__slotmap *map, uint64_t at,
+                 const char *what)
+{
+    if (at >= map->nr_slots) {
+        problem(c, "%s %llu is past the end", what, (ull)at);
+    } else if (vmm__slotmap_taken(map, at)) {
+        problem(c, "%s %llu is used twice", what, (ull)at);
+    } else {
+        vmm__slotmap_take(map, at);
+    }
+}
+
+static void check_entry(struct check *c, uint64_t vb, uint64_t word)
+{
+    uint64_t at = vmm__vb_payload(word);
+
+    if (!vmm__word_good(VMM__WORD_VB, vb % VMM__PAGE_WORDS, word)) {
+        problem(c, "virtblock %llu is damaged", (ull)vb);
+        return;
+    }
+    switch (vmm__vb_loc(word)) {
+    case VMM__LOC_NONE:
+        break;
+    case VMM__LOC_NVM:
+    case VMM__LOC_TRANSIT:
+        take(c, &c->pblks, at, "block");
+        break;
+    case VMM__LOC_SLOT:
+        take(c, &c->slots, at, "slot");
+        if (at < c->geo.nr_slots &&
+            (!c->sums[at] ||
+             !vmm__word_good(VMM__WORD_SUM, at, c->sums[at]))) {
+            problem(c, "slot %llu has no checksum", (ull)at);
+        }
+        break;
+    case VMM__LOC_LOST:
+        take(c, &c->slots, at, "slot");
+        break;
+    case VMM__LOC_SAME:
+        if (at <= UINT32_MAX) {
+            break;
+        }
+        /* fallthrough */
+    default:
+        problem(c, "virtblock %llu is nowhere", (ull)vb);
+    }
+}
+
+static void check_descs(struct check *c)
+{
+    uint64_t pblk, nr_arrays = 0;
+    struct vmm__desc desc;
+    unsigned int i;
+
+    for (pblk = 0; pblk < c->geo.nr_pblks; pblk++) {
+        uint64_t word = c->descs[pblk];
+
+        c->array_index[pblk] = UINT64_MAX;
+        if (pblk < c->geo.data_pblk) {
+            vmm__slotmap_take(&c->pblks, pblk);
+        }
+        if (!word) {
+            continue;
+        }
+        if (pblk < c->geo.data_pblk ||
+            !vmm__word_good(VMM__WORD_DESC, pblk, word) ||
+            !vmm__desc_of(word, &desc) || !is_used(c, desc.owner)) {
+            problem(c, "block %llu: its descriptor is damaged", (ull)pblk);
+            continue;
+        }
+        vmm__slotmap_take(&c->pblks, pblk);
+        if (desc.type == VMM__DESC_ARRAY) {
+            c->array_index[pblk] = nr_arrays++;
+        }
+    }
+    if (!vmm__slotmap_init(&c->referred, nr_arrays * VMM__PAGE_WORDS)) {
+        c->nomem = true;
+        return;
+    }
+    for (pblk = 0; pblk < c->geo.nr_pblks; pblk++) {
+        for (i = 0; c->array_index[pblk] != UINT64_MAX &&
+                    i < VMM__PAGE_WORDS; i++) {
+            check_entry(c, pblk << VMM__PAGE_WORDS_SHIFT | i,
+                        words_at(c, pblk)[i]);
+        }
+    }
+}
+
+/* From the points down. */
+
+static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
+                            unsigned int i, bool live)
+{
+    uint64_t vb = vmm__word_value(words_at(c, pblk)[i]), bit, array;
+
+    array = vb >> VMM__PAGE_WORDS_SHIFT;
+    if (array >= c->geo.nr_pblks || c->array_index[array] == UINT64_MAX) {
+        problem(c, "table %llu, %u: no virtblock there", (ull)pblk, i);
+        return;
+    }
+    if (!is_ancestor(c, vmm__desc_owner(c->descs[array]), owner)) {
+        problem(c, "table %llu, %u: a virtblock of a stranger", (ull)pblk, i);
+    }
+    if (live && !words_at(c, array)[vb % VMM__PAGE_WORDS]) {
+        problem(c, "table %llu, %u: virtblock %llu is empty", (ull)pblk, i,
+                (ull)vb);
+    }
+    bit = c->array_index[array] << VMM__PAGE_WORDS_SHIFT |
+          vb % VMM__PAGE_WORDS;
+    if (!vmm__slotmap_taken(&c->referred, bit)) {
+        vmm__slotmap_take(&c->referred, bit);
+    }
+}
+
+static void check_table(struct check *c, uint32_t point, uint64_t pblk,
+                        unsigned int level, uint64_t base, bool live)
+{
+    struct vmm__desc desc = { 0 };
+    unsigned int i;
+
+    if (pblk < c->geo.data_pblk || pblk >= c->geo.nr_pblks ||
+        !vmm__desc_of(c->descs[pblk], &desc) ||
+        desc.type != VMM__DESC_TABLE || desc.level != level ||
+        desc.base != base) {
+        problem(c, "point %u: block %llu is not the table that it should be",
+                point, (ull)pblk);
+        return;
+    }
+    if (!is_ancestor(c, desc.owner, point)) {
+        problem(c, "point %u: table %llu of a stranger", point, (ull)pblk);
+    }
+    if (c->reached[pblk]) {
+        return;
+    }
+    c->reached[pblk] = 1;
+    for (i = 0; i < VMM__PAGE_WORDS; i++) {
+        uint64_t word = words_at(c, pblk)[i];
+
+        if (!word) {
+            continue;
+        }
+        if (!vmm__word_good(level ? VMM__WORD_TABLE : VMM__WORD_LEAF, i,
+                            word)) {
+            problem(c, "table %llu, %u is damaged", (ull)pblk, i);
+        } else if (level) {
+            check_table(c, point, vmm__word_value(word), level - 1,
+                        base + ((uint64_t)i << level *
+                                               VMM__PAGE_WORDS_SHIFT), live);
+        } else {
+            check_leaf_word(c, desc.owner, pblk, i, live);
+        }
+    }
+}
+
+static void check_trees(struct check *c)
+{
+    unsigned int live;
+    uint32_t i;
+
+    /* What live points share with others is checked for these. */
+    for (live = 2; live-- > 0;) {
+        for (i = 0; i < c->geo.nr_points; i++) {
+            if (is_used(c, i) && is_live(c, i) == !!live &&
+                c->roots[1 + i]) {
+                check_table(c, i, vmm__word_value(c->roots[1 + i]),
+                            c->geo.levels - 1, 0, live);
+            }
+        }
+    }
+}
+
+/* What is used, and nobody refers to it.  After a crash that is so. */
+static void check_leaks(struct check *c)
+{
+    struct vmm__desc desc;
+    uint64_t pblk;
+    unsigned int i;
+
+    for (pblk = c->geo.data_pblk; pblk < c->geo.nr_pblks; pblk++) {
+        if (!vmm__desc_of(c->descs[pblk], &desc) ||
+            !is_live(c, desc.owner)) {
+            continue;
+        }
+        if (desc.type == VMM__DESC_TABLE) {
+            if (!c->reached[pblk]) {
+                problem(c, "table %llu: nothing leads there", (ull)pblk);
+            }
+            continue;
+        }
+        for (i = 0; i < VMM__PAGE_WORDS; i++) {
+            if (words_at(c, pblk)[i] &&
+                !vmm__slotmap_taken(&c->referred,
+                                    c->array_index[pblk] <<
+                                        VMM__PAGE_WORDS_SHIFT | i)) {
+                problem(c, "virtblock %llu: nothing refers to it",
+                        (ull)(pblk << VMM__PAGE_WORDS_SHIFT | i));
+            }
+        }
+    }
+}
+
+int vmm__region_check(const struct vmm__media *media,
+                      void (*problem_)(void *user, const char *text),
+                      void *user, uint64_t *nr_out)
+{
+    struct check c = { .media = media, .problem = problem_, .user = user };
+    int rc = 0;
+
+    if (!find_super(&c)) {
+        goto out;
+    }
+    c.points = calloc(c.geo.nr_points, sizeof(c.points[0]));
+    c.reached = calloc(c.geo.nr_pblks, 1);
+    c.array_index = calloc(c.geo.nr_pblks, sizeof(c.array_index[0]));
+    if (!vmm__slotmap_init(&c.pblks, c.geo.nr_pblks) ||
+        !vmm__slotmap_init(&c.slots, c.geo.nr_slots) || !c.points ||
+        !c.reached || !c.array_index) {
+        rc = VMM_E_NOMEM;
+        goto out;
+    }
+
+    check_points(&c);
+    check_descs(&c);
+    if (c.nomem) {
+        rc = VMM_E_NOMEM;
+        goto out;
+    }
+    check_trees(&c);
+    if (c.super.clean) {
+        check_leaks(&c);
+    }
+
+ out:
+    free(c.points);
+    free(c.reached);
+    free(c.array_index);
+    vmm__slotmap_dispose(&c.pblks);
+    vmm__slotmap_dispose(&c.slots);
+    vmm__slotmap_dispose(&c.referred);
+    if (!rc) {
+        *nr_out = c.nr_problems;
+    }
+    return rc;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * purge.c: from NVM to mass storage.
+ *
+ * A virtblock is found once, through the leaf tables of the point that owns
+ * it, however many others refer to it, and moved by one store to its entry:
+ * contents durable in the slot, their checksum durable, then the entry, then
+ * the NVM block is free.  While it is marked as in transit its block is the
+ * purge's: whoever replaces it leaves the block to us.
+ */
+#include "base/crc.h"
+#include "region/state.h"
+
+static bool wanted(struct vmm__region *r, enum vmm__purge_what what,
+                   bool referred, uint64_t pblk)
+{
+    switch (what) {
+    case VMM__PURGE_SNAPSHOT_ONLY:
+        return !referred;
+    case VMM__PURGE_COLD:
+        return !referred ||
+               !atomic_exchange_explicit(&r->heat[pblk], 0,
+                                         memory_order_relaxed);
+    case VMM__PURGE_ANY:
+        break;
+    }
+    return true;
+}
+
+/* Those of one leaf table from `index' on; points lock shared. */
+static unsigned int pick_leaf(struct vmm__region *r, uint64_t pblk,
+                              enum vmm__purge_what what, unsigned int max,
+                              struct vmm__purge *purges)
+{
+    const _Atomic uint64_t *mine = page_at(r, pblk), *active = NULL;
+    unsigned int nr = 0, *index = &r->purge_next.index;
+    struct vmm__desc desc;
+    uint64_t leaf = 0;
+
+    if (!vmm__desc_of(word_load(&r->descs[pblk]), &desc) || desc.level) {
+        *index = VMM__PAGE_WORDS;
+        return 0;
+    }
+    leaf = vmm__pgtab_table(r, word_load(&r->roots[1 + atomic_load(
+                                &r->running)]), 0, desc.base);
+    active = leaf ? page_at(r, leaf) : NULL;
+    if (leaf == pblk && what == VMM__PURGE_SNAPSHOT_ONLY) {
+        *index = VMM__PAGE_WORDS;
+        return 0;
+    }
+
+    for (; *index < VMM__PAGE_WORDS && nr < max; ++*index) {
+        uint64_t vb = vmm__word_value(word_load(&mine[*index])), word;
+        struct vmm__purge *purge = &purges[nr];
+
+        if (!vb || vb_owner(r, vb) != desc.owner) {
+            continue;
+        }
+        word = word_load(vb_at(r, vb));
+        if (vmm__vb_loc(word) != VMM__LOC_NVM ||
+            !wanted(r, what, active && vmm__word_value(
+                        word_load(&active[*index])) == vb,
+                    vmm__vb_payload(word))) {
+            continue;
+        }
+        purge->vb = vb;
+        purge->data = pblk_at(r, vmm__vb_payload(word));
+        purge->word = vb_word(vb, VMM__LOC_TRANSIT, vmm__vb_payload(word));
+        /* Not durable: after a crash it is where it was. */
+        if (vmm__vb_move(r, vb, word, purge->word, false)) {
+            nr++;
+        }
+    }
+    return nr;
+}
+
+/* The table at the cursor, or the next point's; false at the end of all. */
+static bool table_at_cursor(struct vmm__region *r, enum vmm__purge_what what,
+                            uint64_t *pblk_out)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&r->alloc_lock);
+    for (; r->purge_next.point < r->geo.nr_points; r->purge_next.point++) {
+        const struct vmm__u64vec *tables =
+            &r->points[r->purge_next.point].tables;
+
+        if (r->purge_next.table < tables->nr &&
+            !(what == VMM__PURGE_SNAPSHOT_ONLY &&
+              r->purge_next.point == atomic_load(&r->running))) {
+            *pblk_out = tables->v[r->purge_next.table];
+            found = true;
+            break;
+        }
+        r->purge_next.table = 0;
+        r->purge_next.index = 0;
+    }
+    pthread_mutex_unlock(&r->alloc_lock);
+    return found;
+}
+
+static unsigned int pick(struct vmm__region *r, enum vmm__purge_what what,
+                         unsigned int max, struct vmm__purge *purges)
+{
+    unsigned int nr = 0, wraps = 0;
+    uint64_t pblk;
+
+    /* To the end, then all over again, as what is cold shows then. */
+    while (nr < max && wraps < 3) {
+        pthread_rwlock_rdlock(&r->points_lock);
+        if (!table_at_cursor(r, what, &pblk)) {
+            r->purge_next.point = 0;
+            wraps++;
+        } else {
+            nr += pick_leaf(r, pblk, what, max - nr, &purges[nr]);
+            if (r->purge_next.index == VMM__PAGE_WORDS) {
+                r->purge_next.index = 0;
+                r->purge_next.table++;
+            }
+        }
+        pthread_rwlock_unlock(&r->points_lock);
+    }
+    return nr;
+}
+
+unsigned int vmm__region_purge_pick(struct vmm__region *r,
+                                    enum vmm__purge_what what,
+                                    unsigned int max,
+                                    struct vmm__purge *purges_out)
+{
+    uint64_t first = 0;
+    unsigned int nr, i;
+
+    pthread_mutex_lock(&r->purge_lock);
+    max = vmm__slots_alloc(r, max, &first);
+    nr = max ? pick(r, what, max, purges_out) : 0;
+    for (i = 0; i < max; i++) {
+        if (i < nr) {
+            purges_out[i].slot = first + i;
+        } else {
+            vmm__slot_give(r, first + i);
+        }
+    }
+    pthread_mutex_unlock(&r->purge_lock);
+    return nr;
+}
+
+void vmm__region_purged(struct vmm__region *r,
+                        const struct vmm__purge *purges, unsigned int nr,
+                        int rc)
+{
+    unsigned int i;
+
+    for (i = 0; !rc && i < nr; i++) {
+        _Atomic uint64_t *sum = &r->sums[purges[i].slot];
+
+        word_store(sum, vmm__word_make(VMM__WORD_SUM, purges[i].slot,
+                       VMM__SUM_SET | vmm__crc32c(purges[i].data,
+                                                  VMM__BLOCK_BYTES)));
+        vmm__media_flush(&r->media, (const void *)sum, sizeof(*sum));
+    }
+    if (!rc) {
+        vmm__media_drain(&r->media);
+    }
+
+    for (i = 0; i < nr; i++) {
+        const struct vmm__purge *purge = &purges[i];
+        uint64_t pblk = vmm__vb_payload(purge->word);
+        bool moved;
+
+        if (rc) {
+            moved = vmm__vb_move(r, purge->vb, purge->word,
+                                 vb_word(purge->vb, VMM__LOC_NVM, pblk),
+                                 false);
+        } else {
+            moved = vmm__vb_move(r, purge->vb, purge->word,
+                                 vb_word(purge->vb, VMM__LOC_SLOT,
+                                         purge->slot), true);
+        }
+        if (!rc && moved) {
+            atomic_fetch_add(&r->nr_purged, 1);
+        } else {
+            vmm__slot_give(r, purge->slot);
+        }
+        if (!rc || !moved) {
+            vmm__pblk_retire(r, pblk);
+        }
+    }
+}

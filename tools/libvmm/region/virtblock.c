@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * virtblock.c: where the data of a block is.
+ *
+ * The order of every change: data durable, then the entry, then, if it is a
+ * new one, the word of the leaf table that makes it the block's; only then is
+ * what it replaces free.  One that is in no leaf table after a crash is found
+ * and emptied when the region is opened.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "base/log.h"
+#include "region/state.h"
+
+void vmm__vb_released(struct vmm__region *r, uint64_t word)
+{
+    switch (vmm__vb_loc(word)) {
+    case VMM__LOC_NVM:
+        vmm__pblk_retire(r, vmm__vb_payload(word));
+        break;
+    case VMM__LOC_TRANSIT:
+        /* Who moves it will see, and let go of it. */
+        break;
+    case VMM__LOC_SLOT:
+    case VMM__LOC_LOST:
+        /* Who reads it now will see that the entry is another one. */
+        vmm__slot_give(r, vmm__vb_payload(word));
+        break;
+    default:
+        break;
+    }
+}
+
+void vmm__vb_free(struct vmm__region *r, uint64_t vb)
+{
+    uint64_t word = atomic_exchange(vb_at(r, vb), 0);
+
+    vmm__media_persist(&r->media, (const void *)vb_at(r, vb), sizeof(word));
+    if (!word) {
+        return;
+    }
+    vmm__vb_released(r, word);
+    pthread_mutex_lock(&r->alloc_lock);
+    /* Without memory its place is found again at the next open. */
+    (void)vmm__u64vec_push(&r->points[vb_owner(r, vb)].free_vbs, vb);
+    pthread_mutex_unlock(&r->alloc_lock);
+}
+
+/* An empty entry in an array of the running point. */
+static int vb_alloc(struct vmm__region *r, uint64_t *vb_out)
+{
+    uint32_t running = atomic_load_explicit(&r->running,
+                                            memory_order_acquire);
+    struct vmm__desc desc = { .type = VMM__DESC_ARRAY, .owner = running };
+    struct vmm__u64vec *vbs = &r->points[running].free_vbs;
+    uint64_t pblk;
+    unsigned int i;
+    bool ok;
+    int rc;
+
+    for (;;) {
+        pthread_mutex_lock(&r->alloc_lock);
+        ok = vbs->nr > 0;
+        if (ok) {
+            *vb_out = vbs->v[--vbs->nr];
+        }
+        pthread_mutex_unlock(&r->alloc_lock);
+        if (ok) {
+            return 0;
+        }
+
+        rc = vmm__page_new(r, &desc, NULL, &pblk);
+        if (rc) {
+            return rc;
+        }
+        pthread_mutex_lock(&r->alloc_lock);
+        ok = vmm__u64vec_reserve(vbs, VMM__PAGE_WORDS);
+        for (i = VMM__PAGE_WORDS; ok && i-- > 0;) {
+            (void)vmm__u64vec_push(vbs, pblk << VMM__PAGE_WORDS_SHIFT | i);
+        }
+        pthread_mutex_unlock(&r->alloc_lock);
+        if (!ok) {
+            return VMM_E_NOMEM;
+        }
+    }
+}
+
+/* The block is elsewhere from here on; points lock shared. */
+static int place_block(struct vmm__region *r, uint64_t blk, enum vmm__loc loc,
+                       uint64_t payload)
+{
+    _Atomic uint64_t *leaf_word;
+    uint64_t vb, old_vb, old = 0;
+    int rc;
+
+    rc = vmm__pgtab_own(r, blk, &leaf_word);
+    if (rc) {
+        return rc;
+    }
+
+    old_vb = vmm__word_value(word_load(leaf_word));
+    if (old_vb && vb_owner(r, old_vb) ==
+        atomic_load_explicit(&r->running, memory_order_acquire)) {
+        old = atomic_exchange(vb_at(r, old_vb),
+                              vb_word(old_vb, loc, payload));
+        vmm__media_persist(&r->media, (const void *)vb_at(r, old_vb),
+                           sizeof(old));
+        vmm__vb_released(r, old);
+        return 0;
+    }
+
+    rc = vb_alloc(r, &vb);
+    if (rc) {
+        return rc;
+    }
+    word_persist(r, vb_at(r, vb), vb_word(vb, loc, payload));
+    word_persist(r, leaf_word,
+                 vmm__word_make(VMM__WORD_LEAF, blk % VMM__PAGE_WORDS, vb));
+    if (old_vb && vmm__reap_left(r, old_vb, blk)) {
+        vmm__vb_free(r, old_vb);
+    }
+    return 0;
+}
+
+static int set_block(struct vmm__region *r, uint64_t blk, enum vmm__loc loc,
+                     uint64_t payload)
+{
+    pthread_mutex_t *stripe =
+        &r->stripes[(blk >> VMM__PAGE_WORDS_SHIFT) % NR_STRIPES];
+    int rc;
+
+    pthread_rwlock_rdlock(&r->points_lock);
+    pthread_mutex_lock(stripe);
+    rc = place_block(r, blk, loc, payload);
+    pthread_mutex_unlock(stripe);
+    pthread_rwlock_unlock(&r->points_lock);
+    return rc;
+}
+
+int vmm__region_write(struct vmm__region *r, uint64_t blk, const void *buf)
+{
+    uint64_t pblk;
+    uint32_t value;
+    int rc;
+
+    if (blk >= r->geo.nr_blks) {
+        return VMM_E_RANGE;
+    }
+    if (vmm__block_is_same(buf, &value)) {
+        return set_block(r, blk, VMM__LOC_SAME, value);
+    }
+
+    rc = vmm__pblk_alloc(r, true, &pblk);
+    if (rc) {
+        return rc;
+    }
+    r->media.ops->copy(r->media.self, pblk_at(r, pblk), buf,
+                       VMM__BLOCK_BYTES);
+    vmm__media_drain(&r->media);
+    rc = set_block(r, blk, VMM__LOC_NVM, pblk);
+    if (rc) {
+        vmm__pblk_give(r, pblk);
+    }
+    return rc;
+}
+
+int vmm__region_discard(struct vmm__region *r, uint64_t blk)
+{
+    if (blk >= r->geo.nr_blks) {
+        return VMM_E_RANGE;
+    }
+    return set_block(r, blk, VMM__LOC_SAME, 0);
+}
+
+/* Inside an epoch. */
+static int read_entry(struct vmm__region *r, uint64_t vb, void *buf,
+                      struct vmm__recall *recall_out)
+{
+    uint64_t word = word_load(vb_at(r, vb));
+    uint64_t payload = vmm__vb_payload(word);
+
+    switch (vmm__vb_loc(word)) {
+    case VMM__LOC_NVM:
+    case VMM__LOC_TRANSIT:
+        memcpy(buf, pblk_at(r, payload), VMM__BLOCK_BYTES);
+        if (!atomic_load_explicit(&r->heat[payload], memory_order_relaxed)) {
+            atomic_store_explicit(&r->heat[payload], 1, memory_order_relaxed);
+        }
+        return 0;
+    case VMM__LOC_SAME:
+        vmm__block_fill(buf, (uint32_t)payload);
+        return 0;
+    case VMM__LOC_SLOT:
+        *recall_out = (struct vmm__recall){
+            .slot = payload,
+            .vb = vb,
+            .word = word,
+            .crc32c = (uint32_t)word_load(&r->sums[payload]),
+        };
+        return VMM_E_AGAIN;
+    case VMM__LOC_LOST:
+        return VMM_E_LOST;
+    case VMM__LOC_NONE:
+        /* Its point was deleted while we were on our way. */
+        return VMM_E_NOENT;
+    default:
+        return VMM_E_CHECKSUM;
+    }
+}
+
+/* The point of an id; VMM__POINT_NONE if it is gone. */
+static uint32_t point_of(struct vmm__region *r, uint64_t id)
+{
+    uint32_t point = vmm__id_point(id);
+
+    if (id == VMM__POINT_RUNNING) {
+        return atomic_load_explicit(&r->running, memory_order_acquire);
+    }
+    return point < r->geo.nr_points &&
+           atomic_load_explicit(&r->points[point].id,
+                                memory_order_acquire) == id &&
+           atomic_load_explicit(&r->points[point].state,
+                                memory_order_acquire) == POINT_LIVE
+           ? point : VMM__POINT_NONE;
+}
+
+int vmm__region_read(struct vmm__region *r, uint64_t id, uint64_t blk,
+                     void *buf, struct vmm__recall *recall_out)
+{
+    struct vmm__epoch_reader *reader;
+    const _Atomic uint64_t *leaf_word;
+    uint64_t vb;
+    uint32_t point;
+    int rc;
+
+    if (blk >= r->geo.nr_blks) {
+        return VMM_E_RANGE;
+    }
+
+    do {
+        reader = vmm__epoch_enter(&r->epoch);
+        point = point_of(r, id);
+        if (point == VMM__POINT_NONE) {
+            rc = VMM_E_NOENT;
+        } else {
+            leaf_word = vmm__pgtab_find(r, word_load(&r->roots[1 + point]),
+                                        blk, NULL);
+            vb = leaf_word ? vmm__word_value(word_load(leaf_word)) : 0;
+            if (vb) {
+                rc = read_entry(r, vb, buf, recall_out);
+            } else {
+                vmm__block_fill(buf, 0);
+                rc = 0;
+            }
+        }
+        vmm__epoch_exit(reader);
+        /* The running point was another one a moment ago. */
+    } while (rc == VMM_E_NOENT && id == VMM__POINT_RUNNING &&
+             point != point_of(r, id));
+
+    return rc == VMM_E_NOENT && id == VMM__POINT_RUNNING ? VMM_E_CHECKSUM
+                                                         : rc;
+}
+
+bool vmm__vb_move(struct vmm__region *r, uint64_t vb, uint64_t from,
+                  uint64_t to, bool durable)
+{
+    struct vmm__epoch_reader *reader = vmm__epoch_enter(&r->epoch);
+    struct vmm__desc desc;
+    bool moved;
+
+    /* What was an array may be data by now, but not while we are inside. */
+    moved = vmm__desc_of(word_load(&r->descs[vb >> VMM__PAGE_WORDS_SHIFT]),
+                         &desc) &&
+            desc.type == VMM__DESC_ARRAY &&
+            atomic_compare_exchange_strong(vb_at(r, vb), &from, to);
+    if (moved && durable) {
+        vmm__media_persist(&r->media, (const void *)vb_at(r, vb), sizeof(to));
+    }
+    vmm__epoch_exit(reader);
+    return moved;
+}
+
+int vmm__region_recalled(struct vmm__region *r,
+                         const struct vmm__recall *recall, const void *buf,
+                         int rc, bool promote)
+{
+    uint64_t vb = recall->vb, pblk;
+
+    if (!rc && vmm__crc32c(buf, VMM__BLOCK_BYTES) != recall->crc32c) {
+        rc = VMM_E_CHECKSUM;
+    }
+    if (rc) {
+        if (!vmm__vb_move(r, vb, recall->word,
+                          vb_word(vb, VMM__LOC_LOST, recall->slot), true)) {
+            return VMM_E_AGAIN;
+        }
+        atomic_fetch_add(&r->nr_lost, 1);
+        vmm__log(&r->logger, VMM_LOG_ERROR, "slot %llu: block is lost (%s)",
+                 (unsigned long long)recall->slot, vmm_error_text(rc));
+        return VMM_E_LOST;
+    }
+
+    if (promote && !vmm__pblk_alloc(r, true, &pblk)) {
+        r->media.ops->copy(r->media.self, pblk_at(r, pblk), buf,
+                           VMM__BLOCK_BYTES);
+        vmm__media_drain(&r->media);
+        atomic_store_explicit(&r->heat[pblk], 1, memory_order_relaxed);
+        if (!vmm__vb_move(r, vb, recall->word,
+                          vb_word(vb, VMM__LOC_NVM, pblk), true)) {
+            vmm__pblk_give(r, pblk);
+            return VMM_E_AGAIN;
+        }
+        vmm__slot_give(r, recall->slot);
+        atomic_fetch_add(&r->nr_recalled, 1);
+        return 0;
+    }
+
+    /* The slot may have been another's when it was read. */
+    return vmm__vb_move(r, vb, recall->word, recall->word, false)
+           ? 0 : VMM_E_AGAIN;
+}
