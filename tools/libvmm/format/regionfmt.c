@@ -52,7 +52,7 @@ bool vmm__word_good(enum vmm__word_kind kind, uint64_t index, uint64_t word)
             word == vmm__word_make(kind, index, vmm__word_value(word)));
 }
 
-/* value: type in bits 46 to 47, level 44 to 45, owner 30 to 43, base 0 to 29 */
+/* value: type from bit 46, level from 44, owner from 30, base from 0 */
 uint64_t vmm__desc_make(uint64_t pblk, const struct vmm__desc *desc)
 {
     return vmm__word_make(VMM__WORD_DESC, pblk,
