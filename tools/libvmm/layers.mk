@@ -14,6 +14,7 @@ ONLY_xenevtchn.h         := port/hv_xen.c
 ONLY_xenforeignmemory.h  := port/hv_xen.c
 ONLY_xenctrl.h           := port/hv_xen.c
 ONLY_liburing.h          := port/bdev_uring.c
+ONLY_libpmem2.h          := port/media_pmem2.c
 ONLY_yajl/               := format/json.c
 ONLY_isa-l/              := base/crc.c
 ONLY_time.h              := port/clock.c

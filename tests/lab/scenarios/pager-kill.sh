@@ -4,14 +4,14 @@
 # lab: --nvme --nvme-iops 4000 --timeout 420
 set -eu
 
-lab-guest create g memory=256 vcpus=2
-lab-guest run g 'memcheck --size 120M --order zipf --write-percent 30 --same-filled 10 --seconds 100000 --report 1 --all >/tmp/a 2>&1 &'
-lab-guest run g 'memcheck --size 30M --order random --write-percent 30 --seed 7 --seconds 100000 --report 1 --all >/tmp/b 2>&1 &'
+lab-guest create g memory=192 vcpus=2
+lab-guest run g 'memcheck --size 80M --order zipf --write-percent 30 --same-filled 10 --seconds 100000 --report 1 --all >/tmp/a 2>&1 &'
+lab-guest run g 'memcheck --size 24M --order random --write-percent 30 --seed 7 --seconds 100000 --report 1 --all >/tmp/b 2>&1 &'
 accesses() {
     lab-guest run g "tail -n 1 /tmp/$1" | sed -n 's/.*accesses=\([0-9]*\) .*/\1/p'
 }
 lab-vmmd start
-xl tier-set g 100M --store /dev/nvme0n1
+xl tier-set g 72M --store /dev/nvme0n1
 sleep 5
 
 # Also while it adopts: from a few milliseconds to seconds after its start.

@@ -21,14 +21,14 @@ accesses() {
     lab-guest run g "tail -n 1 /tmp/a" | sed -n 's/.*accesses=\([0-9]*\) .*/\1/p'
 }
 
-lab-guest create g memory=256 vcpus=2
-lab-guest run g 'memcheck --size 120M --order random --write-percent 30 --seconds 100000 --report 1 >/tmp/a 2>&1 &'
+lab-guest create g memory=168 vcpus=2
+lab-guest run g 'memcheck --size 80M --order random --write-percent 30 --seconds 100000 --report 1 >/tmp/a 2>&1 &'
 lab-vmmd start
 
 say 'EIO: the page is tried again, then the domain is paused, with a name for it'
 sectors=$(blockdev --getsz /dev/nvme0n1)
 echo "0 $sectors linear /dev/nvme0n1 0" | dmsetup --noudevsync create store
-xl tier-set g 100M --store /dev/dm-0 --wait
+xl tier-set g 64M --store /dev/dm-0 --wait
 dmsetup --noudevsync suspend --nolockfs store
 echo "0 $sectors error" | dmsetup reload store
 dmsetup --noudevsync resume store
@@ -53,7 +53,7 @@ say 'the store is repaired, and told so'
 dmsetup --noudevsync suspend --nolockfs store
 echo "0 $sectors linear /dev/nvme0n1 0" | dmsetup reload store
 dmsetup --noudevsync resume store
-xl tier-set g 100M
+xl tier-set g 64M
 until_is is_paused runs 20
 until_is state active 20
 before=$(accesses)
@@ -65,14 +65,14 @@ dmsetup --noudevsync remove store
 
 say 'a device without room: eviction stops and says so'
 printf ',24M\n,24M\n,,\n' | sfdisk -q /dev/nvme0n1
-xl tier-set g 100M --store /dev/nvme0n1p1
+xl tier-set g 64M --store /dev/nvme0n1p1
 until_is state store-full 40
 xl tier-list g
 [ "$(field error)" = VMM_E_NOSPC ]
 [ "$(is_paused)" = runs ]
-if timeout 20 xl tier-set g 100M --wait; then exit 1; else [ $? = 9 ]; fi
+if timeout 20 xl tier-set g 64M --wait; then exit 1; else [ $? = 9 ]; fi
 say '... and goes on when there is'
-xl tier-set g 238M
+xl tier-set g 152M
 until_is state active 40
 if wrong; then exit 1; fi
 xl tier-off g
@@ -82,7 +82,7 @@ mkfs.ext4 -q /dev/nvme0n1p2
 mkdir -p /mnt
 mount /dev/nvme0n1p2 /mnt
 fallocate -l 8M /mnt/ballast
-xl tier-set g 100M --store /mnt/pages
+xl tier-set g 64M --store /mnt/pages
 until_is state store-full 40
 df -k /mnt | tail -n 1
 [ "$(field error)" = VMM_E_NOSPC ]
@@ -102,7 +102,7 @@ umount /mnt
 say 'a store that was cut while vmmd was away: it is not taken up'
 mkfs.ext4 -q /dev/nvme0n1p3
 mount /dev/nvme0n1p3 /mnt
-xl tier-set g 100M --store /mnt/pages --wait
+xl tier-set g 64M --store /mnt/pages --wait
 lab-vmmd stop
 cp --sparse=always /mnt/pages /mnt/copy
 truncate -s 1M /mnt/pages
@@ -112,7 +112,7 @@ xl tier-list g
 grep -i 'taken up' /var/log/xen/vmmd.log | tail -n 1
 say '... until its contents are back'
 dd if=/mnt/copy of=/mnt/pages conv=notrunc bs=1M status=none
-xl tier-set g 100M
+xl tier-set g 64M
 until_is state active 20
 before=$(accesses)
 sleep 3
@@ -122,7 +122,7 @@ lab-guest run g 'killall memcheck; while pidof memcheck; do sleep 1; done; tail 
 lab-guest run g 'grep "max_us.*wrong=0$" /tmp/a'
 
 say 'a store that is cut under load: the domain is paused; nothing becomes zeros'
-lab-guest run g 'memcheck --size 120M --order random --write-percent 30 --seconds 100000 --report 1 --name cut >/dev/hvc0 2>&1 &'
+lab-guest run g 'memcheck --size 80M --order random --write-percent 30 --seconds 100000 --report 1 --name cut >/dev/hvc0 2>&1 &'
 reported() { lab-guest console g | grep -c 'report name=cut' | sed 's/^[1-9].*/some/'; }
 until_is reported some 60
 truncate -s 1M /mnt/pages

@@ -4,8 +4,10 @@
  *
  * Readers enter and exit, without waiting for anybody; who has unlinked
  * something asks for a ticket, and may reuse it when the ticket is over: all
- * readers that were inside when it was given have left.
- * Source: Fraser, "Practical lock-freedom", 2004, section 5.2.3.
+ * readers that were inside when it was given have left.  A thread is inside
+ * one epoch at a time.
+ * Source: Fraser, "Practical lock-freedom", 2004, section 5.2.3; readers need
+ * no barrier of their own where membarrier(2) gives them one.
  * Any thread.  Not across fork while a reader is inside.
  */
 #ifndef VMM_BASE_EPOCH_H
@@ -15,10 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VMM__EPOCH_READERS 128u         /* inside at once; more wait */
+#define VMM__EPOCH_READERS 256u
 
 struct vmm__epoch {
     _Atomic uint64_t now;
+    bool barrier;               /* readers have to pay for one */
     struct vmm__epoch_reader {
         _Alignas(64) _Atomic uint64_t since;    /* 0: nobody */
     } readers[VMM__EPOCH_READERS];

@@ -159,6 +159,8 @@ int vmm__region_write(struct vmm__region *r, uint64_t blk, const void *buf)
     r->media.ops->copy(r->media.self, pblk_at(r, pblk), buf,
                        VMM__BLOCK_BYTES);
     vmm__media_drain(&r->media);
+    /* What is new is not cold. */
+    atomic_store_explicit(&r->heat[pblk], 1, memory_order_relaxed);
     rc = set_block(r, blk, VMM__LOC_NVM, pblk);
     if (rc) {
         vmm__pblk_give(r, pblk);

@@ -1,0 +1,2 @@
+# region/snap.c
+s/^    return leaf_done\(r, leaf\);/    return false;/;s/^        return true;$/        return false;/
