@@ -478,7 +478,8 @@ struct lmdb {
 static void write_lmdb(void *self, uint64_t blk, const void *buf)
 {
     struct lmdb *l = self;
-    MDB_val key = { sizeof(blk), &blk }, val = { BLOCK, (void *)(uintptr_t)buf };
+    MDB_val key = { sizeof(blk), &blk };
+    MDB_val val = { BLOCK, (void *)(uintptr_t)buf };
     MDB_txn *txn;
     int r = mdb_txn_begin(l->env, NULL, 0, &txn);
 

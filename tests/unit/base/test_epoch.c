@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test_epoch.c: readers, places, and when a ticket is over. */
 #include "base/epoch.c"
 
 #include "tests/lib/ut.h"

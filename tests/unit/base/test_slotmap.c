@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test_slotmap.c: next-fit, and what is taken. */
 #include "base/slotmap.c"
 
 #include "tests/lib/ut.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test_regionfmt.c: words, descriptors, superblock, points. */
 #include "format/regionfmt.c"
 
 #include "tests/lib/ut.h"

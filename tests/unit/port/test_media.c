@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files and memory as media; both offer the same. */
+/* test_media.c: files and memory as media; both offer the same. */
 #include <sys/stat.h>
 
 #include "port/media_dram.c"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A region as its users see it, and what is refused; crashes: tests/region. */
+/* test_region.c: as its users see it, and what is refused. */
 #include <stdlib.h>
 
 /* The nth allocation fails; 0: none. */
@@ -11,7 +11,8 @@ static int fails_now(void)
 }
 
 #define calloc(nr, bytes) (fails_now() ? NULL : calloc(nr, bytes))
-#define aligned_alloc(to, bytes) (fails_now() ? NULL : aligned_alloc(to, bytes))
+#define aligned_alloc(to, bytes) \
+    (fails_now() ? NULL : aligned_alloc(to, bytes))
 #include "region/region.c"
 #undef calloc
 #undef aligned_alloc
