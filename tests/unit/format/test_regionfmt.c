@@ -35,7 +35,8 @@ static void desc__there_and_back(void)
         { VMM__DESC_TABLE, 0, 0, 0 },
         { VMM__DESC_TABLE, 16382, 3, 0 },
         { VMM__DESC_TABLE, 5, 0, ((1ull << 36) - 512) },
-        { VMM__DESC_ARRAY, 9, 0, 0 },
+        { VMM__DESC_ARRAY, 9, VMM__ARRAY_PACKED, 0 },
+        { VMM__DESC_ARRAY, 9, VMM__ARRAY_PLACED, 1024 },
     };
     struct vmm__desc got;
     size_t i;

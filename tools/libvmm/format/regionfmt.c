@@ -71,8 +71,9 @@ bool vmm__desc_of(uint64_t word, struct vmm__desc *desc_out)
         .base = (word & ((1ull << 30) - 1)) << VMM__PAGE_WORDS_SHIFT,
     };
     return desc_out->type == VMM__DESC_TABLE ||
-           (desc_out->type == VMM__DESC_ARRAY && !desc_out->level &&
-            !desc_out->base);
+           (desc_out->type == VMM__DESC_ARRAY &&
+            (desc_out->level == VMM__ARRAY_PLACED ||
+             (desc_out->level == VMM__ARRAY_PACKED && !desc_out->base)));
 }
 
 /* The superblock. */

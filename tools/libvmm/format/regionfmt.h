@@ -99,9 +99,16 @@ enum vmm__desc_type {
 struct vmm__desc {
     enum vmm__desc_type type;
     uint32_t owner;             /* point */
-    uint32_t level;             /* TABLE: 0 has virtblocks */
-    uint64_t base;              /* TABLE: first blk, of its whole span */
+    uint32_t level;             /* TABLE: 0 has virtblocks; ARRAY: below */
+    uint64_t base;              /* first blk, of a table's whole span */
 };
+/*
+ * Arrays of level 0 take entries as they come, and have no base.  One of level
+ * 1 has those of the 512 blks from its base on, each at its blk's place: who
+ * reads can guess where an entry is before the table has said so.
+ */
+#define VMM__ARRAY_PACKED 0u
+#define VMM__ARRAY_PLACED 1u
 uint64_t vmm__desc_make(uint64_t pblk, const struct vmm__desc *desc);
 /* False for a word that is zero or does not say a descriptor. */
 bool vmm__desc_of(uint64_t word, struct vmm__desc *desc_out);

@@ -233,7 +233,8 @@ static void check_descs(struct check *c)
         }
         if (pblk < c->geo.data_pblk ||
             !vmm__word_good(VMM__WORD_DESC, pblk, word) ||
-            !vmm__desc_of(word, &desc) || !is_used(c, desc.owner)) {
+            !vmm__desc_of(word, &desc) || !is_used(c, desc.owner) ||
+            desc.base >= c->geo.nr_blks) {
             problem(c, "block %llu: its descriptor is damaged", (ull)pblk);
             continue;
         }
@@ -258,8 +259,9 @@ static void check_descs(struct check *c)
 /* From the points down. */
 
 static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
-                            unsigned int i, bool live)
+                            uint64_t base, unsigned int i, bool live)
 {
+    struct vmm__desc desc;
     uint64_t vb = vmm__word_value(words_at(c, pblk)[i]), bit, array;
 
     array = vb >> VMM__PAGE_WORDS_SHIFT;
@@ -267,7 +269,13 @@ static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
         problem(c, "table %llu, %u: no virtblock there", (ull)pblk, i);
         return;
     }
-    if (!is_ancestor(c, vmm__desc_owner(c->descs[array]), owner)) {
+    (void)vmm__desc_of(c->descs[array], &desc);
+    if (desc.level == VMM__ARRAY_PLACED &&
+        (desc.base != base || vb % VMM__PAGE_WORDS != i)) {
+        problem(c, "table %llu, %u: a virtblock of another block", (ull)pblk,
+                i);
+    }
+    if (!is_ancestor(c, desc.owner, owner)) {
         problem(c, "table %llu, %u: a virtblock of a stranger", (ull)pblk, i);
     }
     if (live && !words_at(c, array)[vb % VMM__PAGE_WORDS]) {
@@ -316,7 +324,7 @@ static void check_table(struct check *c, uint32_t point, uint64_t pblk,
                         base + ((uint64_t)i << level *
                                                VMM__PAGE_WORDS_SHIFT), live);
         } else {
-            check_leaf_word(c, desc.owner, pblk, i, live);
+            check_leaf_word(c, desc.owner, pblk, base, i, live);
         }
     }
 }

@@ -75,6 +75,11 @@ int vmm__page_new(struct vmm__region *r, const struct vmm__desc *desc,
 
 void vmm__page_free(struct vmm__region *r, uint64_t pblk)
 {
+    struct vmm__desc desc;
+    uint64_t guess = pblk;
+
+    (void)vmm__desc_of(word_load(&r->descs[pblk]), &desc);
+    (void)atomic_compare_exchange_strong(guess_at(r, desc.base), &guess, 0);
     word_persist(r, &r->descs[pblk], 0);
     vmm__pblk_retire(r, pblk);
 }

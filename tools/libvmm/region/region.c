@@ -195,9 +195,10 @@ static int take(struct vmm__region *r, struct vmm__slotmap *map, uint64_t at,
     return 0;
 }
 
-static int load_array(struct vmm__region *r, struct point *owner,
+static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
                       uint64_t pblk)
 {
+    struct point *owner = &r->points[desc->owner];
     _Atomic uint64_t *words = page_at(r, pblk);
     unsigned int i;
     int rc = 0;
@@ -211,7 +212,8 @@ static int load_array(struct vmm__region *r, struct point *owner,
         }
         switch (vmm__vb_loc(word)) {
         case VMM__LOC_NONE:
-            rc = vmm__u64vec_push(&owner->free_vbs, vb) ? 0 : VMM_E_NOMEM;
+            rc = desc->level == VMM__ARRAY_PLACED ||
+                 vmm__u64vec_push(&owner->free_vbs, vb) ? 0 : VMM_E_NOMEM;
             break;
         case VMM__LOC_TRANSIT:
             word_store(&words[i], vb_word(vb, VMM__LOC_NVM, at));
@@ -264,7 +266,8 @@ static int load_pages(struct vmm__region *r)
         if (!vmm__word_good(VMM__WORD_DESC, pblk, word) ||
             !vmm__desc_of(word, &desc) || desc.owner >= r->geo.nr_points ||
             atomic_load(&r->points[desc.owner].state) == POINT_FREE ||
-            desc.level >= r->geo.levels || desc.base >= r->geo.nr_blks) {
+            (desc.type == VMM__DESC_TABLE && desc.level >= r->geo.levels) ||
+            desc.base >= r->geo.nr_blks) {
             return damaged(r, "descriptor of block", pblk);
         }
         vmm__slotmap_take(&r->pblks, pblk);
@@ -279,9 +282,14 @@ static int load_pages(struct vmm__region *r)
             desc.type != VMM__DESC_ARRAY) {
             continue;
         }
-        rc = load_array(r, &r->points[desc.owner], pblk);
+        rc = load_array(r, &desc, pblk);
         if (rc) {
             return rc;
+        }
+        if (desc.level == VMM__ARRAY_PLACED &&
+            (!word_load(guess_at(r, desc.base)) ||
+             desc.owner == atomic_load(&r->running))) {
+            word_store(guess_at(r, desc.base), pblk);
         }
     }
     return 0;
@@ -481,6 +489,7 @@ static void dispose(struct vmm__region *r)
     vmm__slotmap_dispose(&r->pblks);
     vmm__slotmap_dispose(&r->slots);
     free(r->limbo);
+    free((void *)r->guesses);
     free((void *)r->heat);
     free(r->reaping.done);
     free(r);
@@ -500,8 +509,10 @@ static int make_state(struct vmm__region *r)
     r->limbo_max = LIMBO_MAX;
     r->points = calloc(r->geo.nr_points, sizeof(*r->points));
     r->limbo = calloc(r->limbo_max, sizeof(*r->limbo));
+    r->guesses = calloc((r->geo.nr_blks >> VMM__PAGE_WORDS_SHIFT) + 1,
+                        sizeof(*r->guesses));
     r->heat = calloc(r->geo.nr_pblks, sizeof(*r->heat));
-    return r->points && r->limbo && r->heat &&
+    return r->points && r->limbo && r->guesses && r->heat &&
            vmm__slotmap_init(&r->pblks, r->geo.nr_pblks) &&
            vmm__slotmap_init(&r->slots, r->geo.nr_slots) ? 0 : VMM_E_NOMEM;
 }

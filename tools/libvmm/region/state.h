@@ -76,6 +76,12 @@ struct vmm__region {
     size_t limbo_first, limbo_nr, limbo_max;
     uint64_t reserve;           /* pblks for metadata alone */
 
+    /*
+     * Per 512 blks: an array that probably has their entries, 0: none.  Only
+     * a guess, so that reading an entry need not wait for the tables; but it
+     * is an array, as long as whoever read this is inside `epoch'.
+     */
+    _Atomic uint64_t *guesses;
     _Atomic uint8_t *heat;      /* per pblk: read since the last look */
     struct reaping reaping;
     struct { uint32_t point; size_t table; unsigned int index; } purge_next;
@@ -108,6 +114,12 @@ static inline _Atomic uint64_t *page_at(const struct vmm__region *r,
                                         uint64_t pblk)
 {
     return pblk_at(r, pblk);
+}
+
+static inline _Atomic uint64_t *guess_at(const struct vmm__region *r,
+                                         uint64_t blk)
+{
+    return &r->guesses[blk >> VMM__PAGE_WORDS_SHIFT];
 }
 
 /* alloc.c */

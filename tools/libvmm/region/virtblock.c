@@ -14,6 +14,9 @@
 #include "base/log.h"
 #include "region/state.h"
 
+/* Points that are started while one block is read; then it is damage. */
+#define MAX_TRIES 1000u
+
 void vmm__vb_released(struct vmm__region *r, uint64_t word)
 {
     switch (vmm__vb_loc(word)) {
@@ -36,16 +39,51 @@ void vmm__vb_released(struct vmm__region *r, uint64_t word)
 void vmm__vb_free(struct vmm__region *r, uint64_t vb)
 {
     uint64_t word = atomic_exchange(vb_at(r, vb), 0);
+    struct vmm__desc desc;
 
     vmm__media_persist(&r->media, (const void *)vb_at(r, vb), sizeof(word));
     if (!word) {
         return;
     }
     vmm__vb_released(r, word);
+    (void)vmm__desc_of(word_load(&r->descs[vb >> VMM__PAGE_WORDS_SHIFT]),
+                       &desc);
+    if (desc.level == VMM__ARRAY_PLACED) {
+        return;
+    }
     pthread_mutex_lock(&r->alloc_lock);
     /* Without memory its place is found again at the next open. */
-    (void)vmm__u64vec_push(&r->points[vb_owner(r, vb)].free_vbs, vb);
+    (void)vmm__u64vec_push(&r->points[desc.owner].free_vbs, vb);
     pthread_mutex_unlock(&r->alloc_lock);
+}
+
+/*
+ * The entry of a block that was never written: its own in an array of its
+ * neighbours, which are likely to be written as well.
+ */
+static int vb_place(struct vmm__region *r, uint64_t blk, uint64_t *vb_out)
+{
+    struct vmm__desc desc, want = {
+        .type = VMM__DESC_ARRAY,
+        .level = VMM__ARRAY_PLACED,
+        .owner = atomic_load_explicit(&r->running, memory_order_acquire),
+        .base = blk & ~(uint64_t)(VMM__PAGE_WORDS - 1),
+    };
+    uint64_t pblk = word_load(guess_at(r, blk));
+    int rc;
+
+    /* The stripe is held: nobody else makes one. */
+    if (!pblk || !vmm__desc_of(word_load(&r->descs[pblk]), &desc) ||
+        desc.type != want.type || desc.level != want.level ||
+        desc.owner != want.owner || desc.base != want.base) {
+        rc = vmm__page_new(r, &want, NULL, &pblk);
+        if (rc) {
+            return rc;
+        }
+        word_store(guess_at(r, blk), pblk);
+    }
+    *vb_out = pblk << VMM__PAGE_WORDS_SHIFT | blk % VMM__PAGE_WORDS;
+    return 0;
 }
 
 /* An empty entry in an array of the running point. */
@@ -92,7 +130,7 @@ static int place_block(struct vmm__region *r, uint64_t blk, enum vmm__loc loc,
                        uint64_t payload)
 {
     _Atomic uint64_t *leaf_word;
-    uint64_t vb, old_vb, old = 0;
+    uint64_t vb = 0, old_vb, old = 0;
     int rc;
 
     rc = vmm__pgtab_own(r, blk, &leaf_word);
@@ -111,7 +149,7 @@ static int place_block(struct vmm__region *r, uint64_t blk, enum vmm__loc loc,
         return 0;
     }
 
-    rc = vb_alloc(r, &vb);
+    rc = old_vb ? vb_alloc(r, &vb) : vb_place(r, blk, &vb);
     if (rc) {
         return rc;
     }
@@ -177,10 +215,9 @@ int vmm__region_discard(struct vmm__region *r, uint64_t blk)
 }
 
 /* Inside an epoch. */
-static int read_entry(struct vmm__region *r, uint64_t vb, void *buf,
-                      struct vmm__recall *recall_out)
+static int read_entry(struct vmm__region *r, uint64_t word, uint64_t vb,
+                      void *buf, struct vmm__recall *recall_out)
 {
-    uint64_t word = word_load(vb_at(r, vb));
     uint64_t payload = vmm__vb_payload(word);
 
     switch (vmm__vb_loc(word)) {
@@ -228,12 +265,54 @@ static uint32_t point_of(struct vmm__region *r, uint64_t id)
            ? point : VMM__POINT_NONE;
 }
 
+/* The virtblock of a block; 0: never written. */
+static uint64_t vb_of(const struct vmm__region *r, uint32_t point,
+                      uint64_t blk)
+{
+    const _Atomic uint64_t *leaf_word =
+        vmm__pgtab_find(r, word_load(&r->roots[1 + point]), blk, NULL);
+
+    return leaf_word ? vmm__word_value(word_load(leaf_word)) : 0;
+}
+
+/* Inside an epoch. */
+static int read_point(struct vmm__region *r, uint32_t point, uint64_t blk,
+                      void *buf, struct vmm__recall *recall_out)
+{
+    uint64_t array = word_load(guess_at(r, blk)), vb, seen;
+    uint64_t guess = array << VMM__PAGE_WORDS_SHIFT | blk % VMM__PAGE_WORDS;
+    /*
+     * Read before it is known to be the one: the processor goes on with it
+     * while the tables are on their way.
+     */
+    uint64_t word = word_load(vb_at(r, guess));
+
+    vb = vb_of(r, point, blk);
+    if (vb && vb != guess) {
+        word = word_load(vb_at(r, vb));
+    }
+    /* Emptied, since the block has another one now? */
+    while (vb && !word && (seen = vb_of(r, point, blk)) != vb) {
+        vb = seen;
+        word = word_load(vb_at(r, vb));
+    }
+    if (!vb) {
+        /* Or its point has given up its root meanwhile. */
+        if (atomic_load_explicit(&r->points[point].state,
+                                 memory_order_acquire) != POINT_LIVE) {
+            return VMM_E_NOENT;
+        }
+        vmm__block_fill(buf, 0);
+        return 0;
+    }
+    return read_entry(r, word, vb, buf, recall_out);
+}
+
 int vmm__region_read(struct vmm__region *r, uint64_t id, uint64_t blk,
                      void *buf, struct vmm__recall *recall_out)
 {
     struct vmm__epoch_reader *reader;
-    const _Atomic uint64_t *leaf_word;
-    uint64_t vb;
+    unsigned int nr_tries = 0;
     uint32_t point;
     int rc;
 
@@ -244,23 +323,16 @@ int vmm__region_read(struct vmm__region *r, uint64_t id, uint64_t blk,
     do {
         reader = vmm__epoch_enter(&r->epoch);
         point = point_of(r, id);
-        if (point == VMM__POINT_NONE) {
+        rc = point == VMM__POINT_NONE
+             ? VMM_E_NOENT : read_point(r, point, blk, buf, recall_out);
+        /* It may be another one by now, of the same number. */
+        if (id != VMM__POINT_RUNNING && point_of(r, id) != point) {
             rc = VMM_E_NOENT;
-        } else {
-            leaf_word = vmm__pgtab_find(r, word_load(&r->roots[1 + point]),
-                                        blk, NULL);
-            vb = leaf_word ? vmm__word_value(word_load(leaf_word)) : 0;
-            if (vb) {
-                rc = read_entry(r, vb, buf, recall_out);
-            } else {
-                vmm__block_fill(buf, 0);
-                rc = 0;
-            }
         }
         vmm__epoch_exit(reader);
         /* The running point was another one a moment ago. */
     } while (rc == VMM_E_NOENT && id == VMM__POINT_RUNNING &&
-             point != point_of(r, id));
+             ++nr_tries < MAX_TRIES);
 
     return rc == VMM_E_NOENT && id == VMM__POINT_RUNNING ? VMM_E_CHECKSUM
                                                          : rc;
