@@ -348,6 +348,57 @@ static void recall__lost(void)
     end();
 }
 
+static void uses(uint64_t id, uint64_t blks, uint64_t nvm, uint64_t storage,
+                 uint64_t same, uint64_t exclusive)
+{
+    struct vmm__region_usage usage;
+
+    CU_ASSERT_EQUAL(vmm__region_usage(region, id, &usage), 0);
+    CU_ASSERT_EQUAL(usage.nr_blks, blks);
+    CU_ASSERT_EQUAL(usage.nr_nvm, nvm);
+    CU_ASSERT_EQUAL(usage.nr_storage, storage);
+    CU_ASSERT_EQUAL(usage.nr_same, same);
+    CU_ASSERT_EQUAL(usage.nr_lost, 0);
+    CU_ASSERT_EQUAL(usage.nr_exclusive, exclusive);
+}
+
+static void usage__of_points(void)
+{
+    struct vmm__purge purges[4];
+    struct vmm__region_usage usage;
+    uint64_t a, b;
+
+    begin();
+    uses(VMM__POINT_RUNNING, 0, 0, 0, 0, 0);
+    CU_ASSERT_EQUAL(put(1, 10), 0);
+    CU_ASSERT_EQUAL(put(2, 20), 0);
+    CU_ASSERT_EQUAL(put(600, 30), 0);
+    CU_ASSERT_EQUAL(put(3, 0), 0);
+    uses(VMM__POINT_RUNNING, 4, 3, 0, 1, 4);
+    a = snapshot("a");
+    uses(VMM__POINT_RUNNING, 4, 3, 0, 1, 0);
+    uses(a, 4, 3, 0, 1, 0);
+    CU_ASSERT_EQUAL(put(1, 11), 0);
+    uses(VMM__POINT_RUNNING, 4, 3, 0, 1, 1);
+    uses(a, 4, 3, 0, 1, 1);
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_SNAPSHOT_ONLY, 4, 0, purges), 1);
+    uses(a, 4, 2, 1, 1, 1);
+    /* Two points that were made from the same one. */
+    b = snapshot("b");
+    CU_ASSERT_EQUAL(vmm__region_revert(region, a, 0), 0);
+    reap();
+    uses(a, 4, 2, 1, 1, 0);
+    uses(b, 4, 3, 0, 1, 1);
+    CU_ASSERT_EQUAL(put(1, 12), 0);
+    CU_ASSERT_EQUAL(put(2, 22), 0);
+    uses(a, 4, 2, 1, 1, 1);
+    CU_ASSERT_EQUAL(vmm__region_snapshot_delete(region, b), 0);
+    CU_ASSERT_EQUAL(vmm__region_usage(region, b, &usage), VMM_E_NOENT);
+    reap();
+    uses(a, 4, 2, 1, 1, 2);
+    end();
+}
+
 static void create__too_small(void)
 {
     struct vmm__media small;
@@ -486,6 +537,7 @@ static const struct ut_case cases[] = {
     UT_CASE(purge__cold_ones),
     UT_CASE(purge__storage_full),
     UT_CASE(recall__lost),
+    UT_CASE(usage__of_points),
     UT_CASE(create__too_small),
     UT_CASE(open__damaged),
     UT_CASE(open__damaged_superblock),

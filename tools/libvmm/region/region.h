@@ -155,6 +155,16 @@ struct vmm__region_stat {
 void vmm__region_stat(struct vmm__region *region,
                       struct vmm__region_stat *stat_out);
 
+/* In blocks. */
+struct vmm__region_usage {
+    uint64_t nr_blks;           /* that were written: the sum of these: */
+    uint64_t nr_nvm, nr_storage, nr_same, nr_lost;
+    uint64_t nr_exclusive;      /* of all: nobody else refers to them */
+};
+/* As of some time during the call, block by block.  VMM_E_NOENT. */
+int vmm__region_usage(struct vmm__region *region, uint64_t id,
+                      struct vmm__region_usage *usage_out);
+
 /*
  * Check every invariant of a region that nobody has open, without writing to
  * it.  Each problem is told to `problem', if that is not NULL; *nr_out is how

@@ -177,6 +177,11 @@ static inline uint32_t vb_owner(const struct vmm__region *r, uint64_t vb)
     return vmm__desc_owner(word_load(&r->descs[vb >> VMM__PAGE_WORDS_SHIFT]));
 }
 
+/* The point of an id; VMM__POINT_NONE if it is gone. */
+uint32_t vmm__point_of(const struct vmm__region *r, uint64_t id);
+/* The virtblock of a block; 0: never written. */
+uint64_t vmm__vb_of(const struct vmm__region *r, uint32_t point,
+                    uint64_t blk);
 /* What a word pointed to, and no longer does, durably. */
 void vmm__vb_released(struct vmm__region *r, uint64_t word);
 /*

@@ -249,8 +249,7 @@ static int read_entry(struct vmm__region *r, uint64_t word, uint64_t vb,
     }
 }
 
-/* The point of an id; VMM__POINT_NONE if it is gone. */
-static uint32_t point_of(struct vmm__region *r, uint64_t id)
+uint32_t vmm__point_of(const struct vmm__region *r, uint64_t id)
 {
     uint32_t point = vmm__id_point(id);
 
@@ -265,9 +264,7 @@ static uint32_t point_of(struct vmm__region *r, uint64_t id)
            ? point : VMM__POINT_NONE;
 }
 
-/* The virtblock of a block; 0: never written. */
-static uint64_t vb_of(const struct vmm__region *r, uint32_t point,
-                      uint64_t blk)
+uint64_t vmm__vb_of(const struct vmm__region *r, uint32_t point, uint64_t blk)
 {
     const _Atomic uint64_t *leaf_word =
         vmm__pgtab_find(r, word_load(&r->roots[1 + point]), blk, NULL);
@@ -287,12 +284,12 @@ static int read_point(struct vmm__region *r, uint32_t point, uint64_t blk,
      */
     uint64_t word = word_load(vb_at(r, guess));
 
-    vb = vb_of(r, point, blk);
+    vb = vmm__vb_of(r, point, blk);
     if (vb && vb != guess) {
         word = word_load(vb_at(r, vb));
     }
     /* Emptied, since the block has another one now? */
-    while (vb && !word && (seen = vb_of(r, point, blk)) != vb) {
+    while (vb && !word && (seen = vmm__vb_of(r, point, blk)) != vb) {
         vb = seen;
         word = word_load(vb_at(r, vb));
     }
@@ -322,11 +319,11 @@ int vmm__region_read(struct vmm__region *r, uint64_t id, uint64_t blk,
 
     do {
         reader = vmm__epoch_enter(&r->epoch);
-        point = point_of(r, id);
+        point = vmm__point_of(r, id);
         rc = point == VMM__POINT_NONE
              ? VMM_E_NOENT : read_point(r, point, blk, buf, recall_out);
         /* It may be another one by now, of the same number. */
-        if (id != VMM__POINT_RUNNING && point_of(r, id) != point) {
+        if (id != VMM__POINT_RUNNING && vmm__point_of(r, id) != point) {
             rc = VMM_E_NOENT;
         }
         vmm__epoch_exit(reader);
