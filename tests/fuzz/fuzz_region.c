@@ -178,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (n = 0; n + 12 <= size && n < 12 * 64; n += 12) {
         damage(data + n);
     }
-    if (vmm__region_check(&media, NULL, NULL, &nr_problems)) {
+    if (vmm__region_check(&media, NULL, NULL, NULL, &nr_problems)) {
         return 0;
     }
     rc = vmm__region_open(&media, &logger, &r);

@@ -318,7 +318,7 @@ static void check_image(const struct vmm__media *media, const char *when)
 {
     uint64_t nr;
 
-    if (vmm__region_check(media, told, NULL, &nr) || nr) {
+    if (vmm__region_check(media, NULL, told, NULL, &nr) || nr) {
         bad("%s: %llu problems", when, (unsigned long long)nr);
     }
 }

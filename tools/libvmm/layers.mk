@@ -5,7 +5,7 @@ USES_format   := base/
 USES_table    := base/
 USES_io       := base/ table/
 USES_region   := base/ format/ table/
-USES_consumer := base/ format/ table/ io/engine.h
+USES_consumer := base/ format/ table/ io/engine.h region/region.h
 USES_ctl      := base/ format/
 USES_port     := base/ format/ table/
 # A foreign header, and the one file (a pattern) that may include it.

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "consumer/pagefile.h"
 #include "consumer/pager.h"
+#include "consumer/regionio.h"
 #include "include/vmm_pager.h"
 #include "port/bdev_uring.h"
 #include "port/hv_xen.h"
+#include "port/media_pmem2.h"
+#include "port/store_file.h"
 #include "port/timer.h"
 
 #define SETTLE_MS 100
@@ -148,4 +152,193 @@ void vmm_pager_close(vmm_pager *pager)
         (void)unlink(owner->index_path);
     }
     owner_free(owner);
+}
+
+/* Regions. */
+
+#define MIN_MEDIA_BYTES (16ull << 20)
+
+struct region_owner {
+    struct vmm__media media;
+    struct vmm__store store;
+    struct vmm__region *region;
+};
+
+static void region_owner_free(struct region_owner *owner)
+{
+    if (!owner) {
+        return;
+    }
+    vmm__region_close(owner->region);
+    vmm__store_file_close(&owner->store);
+    vmm__media_pmem2_close(&owner->media);
+    free(owner);
+}
+
+void vmm_region_create_opts_init(struct vmm_region_create_opts *opts_out)
+{
+    memset(opts_out, 0, sizeof(*opts_out));
+    opts_out->size = sizeof(*opts_out);
+    opts_out->max_snapshots = 1000;
+}
+
+/* Storage first: its size is written into the region. */
+static int make_region(const struct vmm_region_create_opts *opts,
+                       const struct vmm_logger *logger,
+                       struct region_owner *owner)
+{
+    struct vmm__region_geometry geo = {
+        .nr_blks = opts->region_bytes / VMM_BLOCK_BYTES,
+        /* The running one, and one that a revert starts. */
+        .nr_points = opts->max_snapshots + 2,
+    };
+    int rc;
+
+    if (getrandom(geo.uuid, sizeof(geo.uuid), 0) != sizeof(geo.uuid)) {
+        return VMM_E_LOCAL;
+    }
+    if (opts->storage_path) {
+        rc = vmm__store_file_open(opts->storage_path, opts->storage_bytes,
+                                  true, geo.uuid, logger, &owner->store);
+        if (rc) {
+            return rc;
+        }
+        geo.nr_slots = owner->store.nr_slots;
+    }
+    return vmm__region_create(&owner->media, &geo, opts->media_bytes != 0,
+                              logger);
+}
+
+int vmm_region_create(const struct vmm_region_create_opts *opts,
+                      const struct vmm_logger *logger)
+{
+    struct region_owner *owner;
+    bool had_storage;
+    int rc;
+
+    if (opts->size != sizeof(*opts) || !opts->path ||
+        opts->max_snapshots > VMM__REGION_MAX_POINTS - 2 ||
+        !opts->region_bytes || opts->region_bytes % VMM_BLOCK_BYTES ||
+        (opts->media_bytes && opts->media_bytes < MIN_MEDIA_BYTES) ||
+        opts->media_bytes % VMM_BLOCK_BYTES) {
+        return VMM_E_INVAL;
+    }
+    owner = calloc(1, sizeof(*owner));
+    if (!owner) {
+        return VMM_E_NOMEM;
+    }
+    had_storage = opts->storage_path && !access(opts->storage_path, F_OK);
+    rc = vmm__media_pmem2_open(opts->path, opts->media_bytes, logger,
+                               &owner->media);
+    if (!rc) {
+        rc = make_region(opts, logger, owner);
+        if (rc && opts->media_bytes) {
+            (void)unlink(opts->path);
+        }
+        if (rc && opts->storage_path && !had_storage) {
+            (void)unlink(opts->storage_path);
+        }
+    }
+    region_owner_free(owner);
+    return rc;
+}
+
+static int open_store(const struct vmm__region_geometry *geo,
+                      const char *storage_path,
+                      const struct vmm_logger *logger,
+                      struct vmm__store *store_out)
+{
+    int rc;
+
+    if (!geo->nr_slots || !storage_path) {
+        vmm__log(logger, VMM_LOG_ERROR, geo->nr_slots
+                 ? "the region has storage: which is it?"
+                 : "the region has no storage");
+        return VMM_E_INVAL;
+    }
+    rc = vmm__store_file_open(storage_path,
+                              (geo->nr_slots + 1) * VMM_BLOCK_BYTES, false,
+                              geo->uuid, logger, store_out);
+    if (!rc && store_out->nr_slots < geo->nr_slots) {
+        vmm__log(logger, VMM_LOG_ERROR, "%s: is smaller than it was",
+                 storage_path);
+        rc = VMM_E_FORMAT;
+    }
+    return rc;
+}
+
+int vmm_region_open(const char *path, const char *storage_path,
+                    const struct vmm_logger *logger,
+                    vmm_region **region_out)
+{
+    struct region_owner *owner = calloc(1, sizeof(*owner));
+    struct vmm__regionio_deps deps;
+    struct vmm__super super;
+    int rc;
+
+    if (!owner) {
+        return VMM_E_NOMEM;
+    }
+    rc = vmm__media_pmem2_open(path, 0, logger, &owner->media);
+    rc = rc ? rc : vmm__region_super(&owner->media, logger, &super);
+    if (!rc && (super.geo.nr_slots || storage_path)) {
+        rc = open_store(&super.geo, storage_path, logger, &owner->store);
+    }
+    rc = rc ? rc : vmm__region_open(&owner->media, logger, &owner->region);
+    if (rc) {
+        goto out;
+    }
+    deps = (struct vmm__regionio_deps){
+        .region = owner->region,
+        .store = owner->store,
+        .clock = vmm__clock_monotonic,
+        .wall_s = vmm__clock_wall_s,
+        .sleep_ns = vmm__clock_sleep_ns,
+        .owner = owner,
+    };
+    rc = vmm__regionio_new(&deps, region_out);
+    if (!rc) {
+        owner = NULL;
+    }
+
+ out:
+    region_owner_free(owner);
+    return rc;
+}
+
+void vmm_region_close(vmm_region *region)
+{
+    struct region_owner *owner;
+
+    if (!region) {
+        return;
+    }
+    owner = vmm__regionio_owner(region);
+    vmm__regionio_free(region);
+    region_owner_free(owner);
+}
+
+int vmm_region_check(const char *path, const char *storage_path,
+                     void (*problem)(void *user, const char *text),
+                     void *user, const struct vmm_logger *logger,
+                     uint64_t *nr_out)
+{
+    struct region_owner *owner = calloc(1, sizeof(*owner));
+    struct vmm__super super;
+    int rc;
+
+    if (!owner) {
+        return VMM_E_NOMEM;
+    }
+    rc = vmm__media_pmem2_open(path, 0, logger, &owner->media);
+    /* Without a superblock nobody knows whose the storage is. */
+    if (!rc && storage_path &&
+        !vmm__region_super(&owner->media, logger, &super)) {
+        rc = open_store(&super.geo, storage_path, logger, &owner->store);
+    }
+    rc = rc ? rc : vmm__region_check(&owner->media, owner->store.ops
+                                     ? &owner->store : NULL, problem, user,
+                                     nr_out);
+    region_owner_free(owner);
+    return rc;
 }

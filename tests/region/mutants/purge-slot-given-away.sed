@@ -1,2 +1,2 @@
 # region/purge.c
-s/^        if \(!rc \&\& moved\) \{/        if (rc) {/
+s/^            atomic_fetch_add\(&r->nr_purged, 1\);/            vmm__slot_give(r, purge->slot);/

@@ -4,8 +4,8 @@
  * requests, the logger.
  *
  * Every fallible function returns 0 or a negative VMM_E_*, from -20001 down.
- * The library never prints, never exits, and takes no locks of its own:
- * each header names the thread that may call.
+ * The library never prints, never exits, and takes no locks of its own but
+ * where a header says so: each names the thread that may call.
  */
 #ifndef VMM_H
 #define VMM_H

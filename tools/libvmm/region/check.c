@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/slotmap.h"
 #include "region/state.h"
 
@@ -18,6 +19,7 @@
 
 struct check {
     const struct vmm__media *media;
+    const struct vmm__store *store;     /* or NULL */
     struct vmm__super super;
     struct vmm__region_geometry geo;
     const uint64_t *roots, *descs, *sums;
@@ -179,6 +181,33 @@ static void take(struct check *c, struct vmm__slotmap *map, uint64_t at,
     }
 }
 
+static void check_slot(struct check *c, uint64_t vb, uint64_t slot)
+{
+    static _Thread_local _Alignas(8) uint8_t block[VMM__BLOCK_BYTES];
+    int rc;
+
+    if (slot >= c->geo.nr_slots) {
+        return;
+    }
+    if (!c->sums[slot] ||
+        !vmm__word_good(VMM__WORD_SUM, slot, c->sums[slot])) {
+        problem(c, "slot %llu has no checksum", (ull)slot);
+        return;
+    }
+    if (!c->store) {
+        return;
+    }
+    rc = slot < c->store->nr_slots
+         ? c->store->ops->read(c->store->self, slot, block) : VMM_E_RANGE;
+    if (!rc && vmm__crc32c(block, sizeof(block)) != (uint32_t)c->sums[slot]) {
+        rc = VMM_E_CHECKSUM;
+    }
+    if (rc) {
+        problem(c, "slot %llu, of virtblock %llu: %s", (ull)slot, (ull)vb,
+                vmm_error_text(rc));
+    }
+}
+
 static void check_entry(struct check *c, uint64_t vb, uint64_t word)
 {
     uint64_t at = vmm__vb_payload(word);
@@ -196,11 +225,7 @@ static void check_entry(struct check *c, uint64_t vb, uint64_t word)
         break;
     case VMM__LOC_SLOT:
         take(c, &c->slots, at, "slot");
-        if (at < c->geo.nr_slots &&
-            (!c->sums[at] ||
-             !vmm__word_good(VMM__WORD_SUM, at, c->sums[at]))) {
-            problem(c, "slot %llu has no checksum", (ull)at);
-        }
+        check_slot(c, vb, at);
         break;
     case VMM__LOC_LOST:
         take(c, &c->slots, at, "slot");
@@ -377,10 +402,13 @@ static void check_leaks(struct check *c)
 }
 
 int vmm__region_check(const struct vmm__media *media,
+                      const struct vmm__store *store,
                       void (*problem_)(void *user, const char *text),
                       void *user, uint64_t *nr_out)
 {
-    struct check c = { .media = media, .problem = problem_, .user = user };
+    struct check c = {
+        .media = media, .store = store, .problem = problem_, .user = user,
+    };
     int rc = 0;
 
     if (!find_super(&c)) {

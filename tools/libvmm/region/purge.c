@@ -123,26 +123,37 @@ static unsigned int pick(struct vmm__region *r, enum vmm__purge_what what,
     return nr;
 }
 
+/* Back to where it is, or nobody's if it was replaced meanwhile. */
+static void put_back(struct vmm__region *r, const struct vmm__purge *purge)
+{
+    uint64_t pblk = vmm__vb_payload(purge->word);
+
+    if (!vmm__vb_move(r, purge->vb, purge->word,
+                      vb_word(purge->vb, VMM__LOC_NVM, pblk), false)) {
+        vmm__pblk_retire(r, pblk);
+    }
+}
+
 unsigned int vmm__region_purge_pick(struct vmm__region *r,
                                     enum vmm__purge_what what,
                                     unsigned int max,
                                     struct vmm__purge *purges_out)
 {
     uint64_t first = 0;
-    unsigned int nr, i;
+    unsigned int nr, nr_slots, i;
 
     pthread_mutex_lock(&r->purge_lock);
-    max = vmm__slots_alloc(r, max, &first);
-    nr = max ? pick(r, what, max, purges_out) : 0;
-    for (i = 0; i < max; i++) {
-        if (i < nr) {
+    nr = pick(r, what, max, purges_out);
+    nr_slots = nr ? vmm__slots_alloc(r, nr, &first) : 0;
+    for (i = 0; i < nr; i++) {
+        if (i < nr_slots) {
             purges_out[i].slot = first + i;
         } else {
-            vmm__slot_give(r, first + i);
+            put_back(r, &purges_out[i]);
         }
     }
     pthread_mutex_unlock(&r->purge_lock);
-    return nr;
+    return nr_slots;
 }
 
 void vmm__region_purged(struct vmm__region *r,
@@ -165,25 +176,19 @@ void vmm__region_purged(struct vmm__region *r,
 
     for (i = 0; i < nr; i++) {
         const struct vmm__purge *purge = &purges[i];
-        uint64_t pblk = vmm__vb_payload(purge->word);
-        bool moved;
 
         if (rc) {
-            moved = vmm__vb_move(r, purge->vb, purge->word,
-                                 vb_word(purge->vb, VMM__LOC_NVM, pblk),
-                                 false);
-        } else {
-            moved = vmm__vb_move(r, purge->vb, purge->word,
-                                 vb_word(purge->vb, VMM__LOC_SLOT,
-                                         purge->slot), true);
+            vmm__slot_give(r, purge->slot);
+            put_back(r, purge);
+            continue;
         }
-        if (!rc && moved) {
+        if (vmm__vb_move(r, purge->vb, purge->word,
+                         vb_word(purge->vb, VMM__LOC_SLOT, purge->slot),
+                         true)) {
             atomic_fetch_add(&r->nr_purged, 1);
         } else {
             vmm__slot_give(r, purge->slot);
         }
-        if (!rc || !moved) {
-            vmm__pblk_retire(r, pblk);
-        }
+        vmm__pblk_retire(r, vmm__vb_payload(purge->word));
     }
 }

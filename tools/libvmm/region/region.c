@@ -73,7 +73,7 @@ int vmm__region_create(const struct vmm__media *media,
     return 0;
 }
 
-static int read_super(const struct vmm__media *media,
+int vmm__region_super(const struct vmm__media *media,
                       const struct vmm_logger *logger,
                       struct vmm__super *super_out)
 {
@@ -525,7 +525,7 @@ int vmm__region_open(const struct vmm__media *media,
     struct vmm__region *r;
     int rc;
 
-    rc = read_super(media, logger, &super);
+    rc = vmm__region_super(media, logger, &super);
     if (rc) {
         return rc;
     }

@@ -27,6 +27,7 @@
 #include "format/regionfmt.h"
 #include "include/vmm.h"
 #include "table/media.h"
+#include "table/store.h"
 
 struct vmm__region;
 
@@ -39,6 +40,11 @@ struct vmm__region;
 int vmm__region_create(const struct vmm__media *media,
                        struct vmm__region_geometry *geo, bool zeroed,
                        const struct vmm_logger *logger);
+
+/* The superblock of a region; errors: those of open() that it tells. */
+int vmm__region_super(const struct vmm__media *media,
+                      const struct vmm_logger *logger,
+                      struct vmm__super *super_out);
 
 /*
  * The media stays the caller's and outlives the region.  Bounded by the size
@@ -167,10 +173,12 @@ int vmm__region_usage(struct vmm__region *region, uint64_t id,
 
 /*
  * Check every invariant of a region that nobody has open, without writing to
- * it.  Each problem is told to `problem', if that is not NULL; *nr_out is how
- * many.  0, or VMM_E_NOMEM.
+ * it, and, if store is not NULL, that each block there is as it was written.
+ * Each problem is told to `problem', if that is not NULL; *nr_out is how many.
+ * 0, or VMM_E_NOMEM.
  */
 int vmm__region_check(const struct vmm__media *media,
+                      const struct vmm__store *store,
                       void (*problem)(void *user, const char *text),
                       void *user, uint64_t *nr_out);
 
