@@ -347,7 +347,8 @@ static void run(unsigned int seconds)
         continue;
     }
     vmm__region_close(region);
-    if (vmm__region_check(&media, NULL, told, NULL, &nr_problems) || nr_problems) {
+    if (vmm__region_check(&media, NULL, told, NULL, &nr_problems) ||
+        nr_problems) {
         bad("%llu problems", (unsigned long long)nr_problems);
     }
     vmm__media_dram_close(&media);

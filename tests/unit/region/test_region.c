@@ -56,7 +56,8 @@ static void begin(void)
 
 static void is_good(void)
 {
-    CU_ASSERT_EQUAL(vmm__region_check(&media, NULL, NULL, NULL, &nr_problems), 0);
+    CU_ASSERT_EQUAL(vmm__region_check(&media, NULL, NULL, NULL,
+                                      &nr_problems), 0);
     CU_ASSERT_EQUAL(nr_problems, 0);
 }
 
@@ -429,7 +430,8 @@ static void refused(int want, const char *text)
         printf("not \"%s\" in: %s\n", text, last);
         CU_FAIL("another message");
     }
-    CU_ASSERT_EQUAL(vmm__region_check(&media, NULL, NULL, NULL, &nr_problems), 0);
+    CU_ASSERT_EQUAL(vmm__region_check(&media, NULL, NULL, NULL,
+                                      &nr_problems), 0);
     CU_ASSERT_TRUE(nr_problems > 0);
     free(copy);
 }

@@ -72,7 +72,8 @@ int vmm_region_read(vmm_region *region, uint64_t id, uint64_t first,
                     uint64_t nr, void *buf, uint64_t *failed_out);
 /*
  * Of the running state; block by block: after a failure those before
- * *failed_out, if not NULL, are written.  Where NVM is full, others are purged.
+ * *failed_out, if not NULL, are written.  Where NVM is full, others are
+ * purged.
  * Errors: VMM_E_RANGE; VMM_E_NOSPC: and storage as well; VMM_E_IO: storage.
  */
 int vmm_region_write(vmm_region *region, uint64_t first, uint64_t nr,
