@@ -1,2 +1,2 @@
 # region/alloc.c
-s/r->limbo\[r->limbo_first\].ticket < over\)/true)/;s/r->limbo_nr > r->limbo_max \/ 2 \|\|/true ||/
+s/r->limbo\[r->limbo_first\].ticket < over\)/true)/;s/r->limbo_nr >= LIMBO_SOME \|\|/true ||/

@@ -9,6 +9,31 @@
 
 #include "region/state.h"
 
+/* When so many wait, see whether readers have left. */
+#define LIMBO_SOME 64u
+
+/*
+ * With the alloc lock.  What was used last is used again first: it is in the
+ * cache, and a file system has it initialized.
+ */
+static void give(struct vmm__region *r, uint64_t pblk)
+{
+    if (r->recent_nr < RECENT_MAX) {
+        r->recent[r->recent_nr++] = pblk;
+    } else {
+        vmm__slotmap_give(&r->pblks, pblk);
+    }
+}
+
+static bool take(struct vmm__region *r, uint64_t *pblk_out)
+{
+    if (r->recent_nr) {
+        *pblk_out = r->recent[--r->recent_nr];
+        return true;
+    }
+    return vmm__slotmap_alloc(&r->pblks, 1, pblk_out) == 1;
+}
+
 /* With the alloc lock: what readers have left is free. */
 static void limbo_drain(struct vmm__region *r)
 {
@@ -19,34 +44,30 @@ static void limbo_drain(struct vmm__region *r)
     }
     over = vmm__epoch_over(&r->epoch);
     while (r->limbo_nr && r->limbo[r->limbo_first].ticket < over) {
-        vmm__slotmap_give(&r->pblks, r->limbo[r->limbo_first].pblk);
-        r->limbo_first = (r->limbo_first + 1) % r->limbo_max;
+        give(r, r->limbo[r->limbo_first].pblk);
+        r->limbo_first = (r->limbo_first + 1) % LIMBO_MAX;
         r->limbo_nr--;
     }
 }
 
 int vmm__pblk_alloc(struct vmm__region *r, bool data, uint64_t *pblk_out)
 {
-    uint32_t nr = 0;
+    bool ok;
 
     pthread_mutex_lock(&r->alloc_lock);
-    if (r->limbo_nr > r->limbo_max / 2 ||
-        r->pblks.nr_slots - r->pblks.nr_taken <= r->reserve) {
+    if (r->limbo_nr >= LIMBO_SOME || vmm__pblks_free(r) <= r->reserve) {
         limbo_drain(r);
     }
-    if (!data ||
-        r->pblks.nr_slots - r->pblks.nr_taken > r->reserve) {
-        nr = vmm__slotmap_alloc(&r->pblks, 1, pblk_out);
-    }
+    ok = (!data || vmm__pblks_free(r) > r->reserve) && take(r, pblk_out);
     pthread_mutex_unlock(&r->alloc_lock);
 
-    return nr ? 0 : VMM_E_NOSPC;
+    return ok ? 0 : VMM_E_NOSPC;
 }
 
 void vmm__pblk_give(struct vmm__region *r, uint64_t pblk)
 {
     pthread_mutex_lock(&r->alloc_lock);
-    vmm__slotmap_give(&r->pblks, pblk);
+    give(r, pblk);
     pthread_mutex_unlock(&r->alloc_lock);
 }
 
@@ -57,12 +78,12 @@ void vmm__pblk_retire(struct vmm__region *r, uint64_t pblk)
 
     for (;;) {
         pthread_mutex_lock(&r->alloc_lock);
-        if (r->limbo_nr == r->limbo_max) {
+        if (r->limbo_nr == LIMBO_MAX) {
             limbo_drain(r);
         }
-        full = r->limbo_nr == r->limbo_max;
+        full = r->limbo_nr == LIMBO_MAX;
         if (!full) {
-            size_t at = (r->limbo_first + r->limbo_nr++) % r->limbo_max;
+            size_t at = (r->limbo_first + r->limbo_nr++) % LIMBO_MAX;
 
             r->limbo[at] = (struct limbo){ .ticket = ticket, .pblk = pblk };
         }

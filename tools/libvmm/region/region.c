@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "region/state.h"
 
-#define LIMBO_MAX 4096u
-
 static void lay_out(struct vmm__region *r)
 {
     r->roots = pblk_at(r, r->geo.roots_pblk);
@@ -489,6 +487,7 @@ static void dispose(struct vmm__region *r)
     vmm__slotmap_dispose(&r->pblks);
     vmm__slotmap_dispose(&r->slots);
     free(r->limbo);
+    free(r->recent);
     free((void *)r->guesses);
     free((void *)r->heat);
     free(r->reaping.done);
@@ -506,13 +505,13 @@ static int make_state(struct vmm__region *r)
     /* Tables of every level and an array for each of some writes at once. */
     r->reserve = nr_data / 64 < 8 ? 8 : nr_data / 64 > 1024 ? 1024
                                                             : nr_data / 64;
-    r->limbo_max = LIMBO_MAX;
     r->points = calloc(r->geo.nr_points, sizeof(*r->points));
-    r->limbo = calloc(r->limbo_max, sizeof(*r->limbo));
+    r->limbo = calloc(LIMBO_MAX, sizeof(*r->limbo));
+    r->recent = calloc(RECENT_MAX, sizeof(*r->recent));
     r->guesses = calloc((r->geo.nr_blks >> VMM__PAGE_WORDS_SHIFT) + 1,
                         sizeof(*r->guesses));
     r->heat = calloc(r->geo.nr_pblks, sizeof(*r->heat));
-    return r->points && r->limbo && r->guesses && r->heat &&
+    return r->points && r->limbo && r->recent && r->guesses && r->heat &&
            vmm__slotmap_init(&r->pblks, r->geo.nr_pblks) &&
            vmm__slotmap_init(&r->slots, r->geo.nr_slots) ? 0 : VMM_E_NOMEM;
 }
@@ -583,7 +582,7 @@ void vmm__region_stat(struct vmm__region *r, struct vmm__region_stat *stat_out)
     pthread_mutex_lock(&r->alloc_lock);
     *stat_out = (struct vmm__region_stat){
         .nr_pblks_data = r->geo.nr_pblks - r->geo.data_pblk,
-        .nr_pblks_free = r->geo.nr_pblks - r->pblks.nr_taken + r->limbo_nr,
+        .nr_pblks_free = vmm__pblks_free(r) + r->limbo_nr,
         .nr_slots_used = r->slots.nr_taken,
         .nr_purged = atomic_load(&r->nr_purged),
         .nr_recalled = atomic_load(&r->nr_recalled),

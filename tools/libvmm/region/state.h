@@ -19,6 +19,8 @@
 #include "region/region.h"
 
 #define NR_STRIPES 64u
+#define LIMBO_MAX 4096u
+#define RECENT_MAX 1024u
 
 enum point_state {
     POINT_FREE = 0,
@@ -73,7 +75,9 @@ struct vmm__region {
     /* Under the alloc lock. */
     struct vmm__slotmap pblks, slots;
     struct limbo *limbo;        /* a ring */
-    size_t limbo_first, limbo_nr, limbo_max;
+    size_t limbo_first, limbo_nr;
+    uint64_t *recent;           /* free again, the last first to be used */
+    size_t recent_nr;
     uint64_t reserve;           /* pblks for metadata alone */
 
     /*
@@ -126,6 +130,11 @@ static inline _Atomic uint64_t *guess_at(const struct vmm__region *r,
 
 /* A pblk; data leave some for metadata.  VMM_E_NOSPC. */
 int vmm__pblk_alloc(struct vmm__region *r, bool data, uint64_t *pblk_out);
+/* Without those that readers may look at; with the alloc lock. */
+static inline uint64_t vmm__pblks_free(const struct vmm__region *r)
+{
+    return r->geo.nr_pblks - r->pblks.nr_taken + r->recent_nr;
+}
 /* One that nobody has seen. */
 void vmm__pblk_give(struct vmm__region *r, uint64_t pblk);
 /* One that readers may look at. */
