@@ -40,6 +40,18 @@ _Atomic uint64_t *vmm__pgtab_find(const struct vmm__region *r, uint64_t root,
     return leaf ? page_at(r, leaf) + index_at(0, blk) : NULL;
 }
 
+bool vmm__page_empty(const _Atomic uint64_t *words)
+{
+    unsigned int i;
+
+    for (i = 0; i < VMM__PAGE_WORDS; i++) {
+        if (word_load(&words[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int vmm__page_new(struct vmm__region *r, const struct vmm__desc *desc,
                   const void *contents, uint64_t *pblk_out)
 {
@@ -76,10 +88,11 @@ int vmm__page_new(struct vmm__region *r, const struct vmm__desc *desc,
 void vmm__page_free(struct vmm__region *r, uint64_t pblk)
 {
     struct vmm__desc desc;
-    uint64_t guess = pblk;
 
     (void)vmm__desc_of(word_load(&r->descs[pblk]), &desc);
-    (void)atomic_compare_exchange_strong(guess_at(r, desc.base), &guess, 0);
+    if (guess_pblk(word_load(guess_at(r, desc.base))) == pblk) {
+        word_store(guess_at(r, desc.base), 0);
+    }
     word_persist(r, &r->descs[pblk], 0);
     vmm__pblk_retire(r, pblk);
 }

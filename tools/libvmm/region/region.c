@@ -284,11 +284,6 @@ static int load_pages(struct vmm__region *r)
         if (rc) {
             return rc;
         }
-        if (desc.level == VMM__ARRAY_PLACED &&
-            (!word_load(guess_at(r, desc.base)) ||
-             desc.owner == atomic_load(&r->running))) {
-            word_store(guess_at(r, desc.base), pblk);
-        }
     }
     return 0;
 }
@@ -356,6 +351,37 @@ static int check_tables(struct vmm__region *r)
     return 0;
 }
 
+
+/* Where the running point has its entries. */
+static void load_guesses(struct vmm__region *r)
+{
+    uint64_t root = word_load(&r->roots[1 + atomic_load(&r->running)]);
+    uint64_t blk, leaf, array, word;
+    struct vmm__desc desc;
+    unsigned int i;
+    bool sure;
+
+    for (blk = 0; blk < r->geo.nr_blks; blk += VMM__PAGE_WORDS) {
+        leaf = vmm__pgtab_table(r, root, 0, blk);
+        array = 0;
+        sure = true;
+        for (i = 0; leaf && i < VMM__PAGE_WORDS; i++) {
+            word = vmm__word_value(word_load(page_at(r, leaf) + i)) >>
+                   VMM__PAGE_WORDS_SHIFT;
+            if (!word || word == array) {
+                continue;
+            }
+            (void)vmm__desc_of(word_load(&r->descs[word]), &desc);
+            sure = sure && !array && desc.level == VMM__ARRAY_PLACED;
+            if (desc.level == VMM__ARRAY_PLACED) {
+                array = word;
+            }
+        }
+        if (array) {
+            word_store(guess_at(r, blk), array | (sure ? GUESS_SURE : 0));
+        }
+    }
+}
 
 /* After a crash: what the running point owns and does not use. */
 
@@ -552,6 +578,7 @@ int vmm__region_open(const struct vmm__media *media,
     if (rc) {
         goto out;
     }
+    load_guesses(r);
     *region_out = r;
     r = NULL;
 

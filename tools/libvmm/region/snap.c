@@ -98,6 +98,17 @@ static uint32_t find_id(const struct vmm__region *r, uint64_t id)
            ? point : VMM__POINT_NONE;
 }
 
+/* What runs next has its entries elsewhere. */
+static void forget_guesses(struct vmm__region *r)
+{
+    uint64_t blk;
+
+    for (blk = 0; blk < r->geo.nr_blks; blk += VMM__PAGE_WORDS) {
+        word_store(guess_at(r, blk),
+                   guess_pblk(word_load(guess_at(r, blk))));
+    }
+}
+
 /*
  * A point made from another one, which runs from here on.  `name', if not
  * NULL, is what the one that ran is called.
@@ -138,6 +149,9 @@ static int start_point(struct vmm__region *r, uint32_t from, const char *name,
     }
     vmm__media_drain(&r->media);
 
+    if (from != was) {
+        forget_guesses(r);
+    }
     word_persist(r, &r->roots[0],
                  vmm__word_make(VMM__WORD_RUNNING, 0, new + 1));
     set_state(r, new, POINT_LIVE);
@@ -287,19 +301,6 @@ static void reap_leaf(struct vmm__region *r, uint64_t pblk)
     reaping->done[pblk / 8] |= (uint8_t)(1u << pblk % 8);
 }
 
-static bool array_empty(const struct vmm__region *r, uint64_t pblk)
-{
-    const _Atomic uint64_t *words = page_at(r, pblk);
-    unsigned int i;
-
-    for (i = 0; i < VMM__PAGE_WORDS; i++) {
-        if (word_load(&words[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The last of its pages: the heir's, or nobody's. */
 static void reap_page(struct vmm__region *r, struct vmm__u64vec *mine,
                       struct vmm__u64vec *heirs)
@@ -313,7 +314,7 @@ static void reap_page(struct vmm__region *r, struct vmm__u64vec *mine,
     wanted = heirs && (desc.type == VMM__DESC_TABLE
              ? vmm__pgtab_table(r, word_load(&r->roots[1 + heir]),
                                 desc.level, desc.base) == pblk
-             : !array_empty(r, pblk));
+             : !vmm__page_empty(page_at(r, pblk)));
     if (wanted) {
         desc.owner = heir;
         word_persist(r, &r->descs[pblk], vmm__desc_make(pblk, &desc));

@@ -21,6 +21,7 @@
 #define NR_STRIPES 64u
 #define LIMBO_MAX 4096u
 #define RECENT_MAX 1024u
+#define GUESS_SURE (1ull << 63)
 
 enum point_state {
     POINT_FREE = 0,
@@ -81,9 +82,11 @@ struct vmm__region {
     uint64_t reserve;           /* pblks for metadata alone */
 
     /*
-     * Per 512 blks: an array that probably has their entries, 0: none.  Only
-     * a guess, so that reading an entry need not wait for the tables; but it
-     * is an array, as long as whoever read this is inside `epoch'.
+     * Per 512 blks: an array that probably has their entries, 0: none.  So
+     * reading an entry need not wait for the tables; with GUESS_SURE, not even
+     * look at them: the running point has none of these entries elsewhere.
+     * Changed with the stripe, or with the points lock alone.  It is an array
+     * as long as whoever read this is inside `epoch'.
      */
     _Atomic uint64_t *guesses;
     _Atomic uint8_t *heat;      /* per pblk: read since the last look */
@@ -118,6 +121,11 @@ static inline _Atomic uint64_t *page_at(const struct vmm__region *r,
                                         uint64_t pblk)
 {
     return pblk_at(r, pblk);
+}
+
+static inline uint64_t guess_pblk(uint64_t guess)
+{
+    return guess & ~GUESS_SURE;
 }
 
 static inline _Atomic uint64_t *guess_at(const struct vmm__region *r,
@@ -160,6 +168,7 @@ uint64_t vmm__pgtab_table(const struct vmm__region *r, uint64_t root,
  */
 int vmm__pgtab_own(struct vmm__region *r, uint64_t blk,
                    _Atomic uint64_t **word_out);
+bool vmm__page_empty(const _Atomic uint64_t *words);
 /* A page of metadata, its descriptor durable, in the point's list. */
 int vmm__page_new(struct vmm__region *r, const struct vmm__desc *desc,
                   const void *contents, uint64_t *pblk_out);

@@ -61,7 +61,8 @@ void vmm__vb_free(struct vmm__region *r, uint64_t vb)
  * The entry of a block that was never written: its own in an array of its
  * neighbours, which are likely to be written as well.
  */
-static int vb_place(struct vmm__region *r, uint64_t blk, uint64_t *vb_out)
+static int vb_place(struct vmm__region *r, uint64_t blk,
+                    const _Atomic uint64_t *leaf_word, uint64_t *vb_out)
 {
     struct vmm__desc desc, want = {
         .type = VMM__DESC_ARRAY,
@@ -69,7 +70,7 @@ static int vb_place(struct vmm__region *r, uint64_t blk, uint64_t *vb_out)
         .owner = atomic_load_explicit(&r->running, memory_order_acquire),
         .base = blk & ~(uint64_t)(VMM__PAGE_WORDS - 1),
     };
-    uint64_t pblk = word_load(guess_at(r, blk));
+    uint64_t pblk = guess_pblk(word_load(guess_at(r, blk)));
     int rc;
 
     /* The stripe is held: nobody else makes one. */
@@ -80,7 +81,9 @@ static int vb_place(struct vmm__region *r, uint64_t blk, uint64_t *vb_out)
         if (rc) {
             return rc;
         }
-        word_store(guess_at(r, blk), pblk);
+        word_store(guess_at(r, blk),
+                   vmm__page_empty(leaf_word - blk % VMM__PAGE_WORDS)
+                   ? pblk | GUESS_SURE : pblk);
     }
     *vb_out = pblk << VMM__PAGE_WORDS_SHIFT | blk % VMM__PAGE_WORDS;
     return 0;
@@ -149,9 +152,13 @@ static int place_block(struct vmm__region *r, uint64_t blk, enum vmm__loc loc,
         return 0;
     }
 
-    rc = old_vb ? vb_alloc(r, &vb) : vb_place(r, blk, &vb);
+    rc = old_vb ? vb_alloc(r, &vb) : vb_place(r, blk, leaf_word, &vb);
     if (rc) {
         return rc;
+    }
+    if (old_vb) {
+        word_store(guess_at(r, blk),
+                   guess_pblk(word_load(guess_at(r, blk))));
     }
     word_persist(r, vb_at(r, vb), vb_word(vb, loc, payload));
     word_persist(r, leaf_word,
@@ -273,17 +280,22 @@ uint64_t vmm__vb_of(const struct vmm__region *r, uint32_t point, uint64_t blk)
 }
 
 /* Inside an epoch. */
-static int read_point(struct vmm__region *r, uint32_t point, uint64_t blk,
-                      void *buf, struct vmm__recall *recall_out)
+static int read_point(struct vmm__region *r, uint32_t point, bool runs,
+                      uint64_t blk, void *buf,
+                      struct vmm__recall *recall_out)
 {
     uint64_t array = word_load(guess_at(r, blk)), vb, seen;
-    uint64_t guess = array << VMM__PAGE_WORDS_SHIFT | blk % VMM__PAGE_WORDS;
+    uint64_t guess = guess_pblk(array) << VMM__PAGE_WORDS_SHIFT |
+                     blk % VMM__PAGE_WORDS;
     /*
      * Read before it is known to be the one: the processor goes on with it
      * while the tables are on their way.
      */
     uint64_t word = word_load(vb_at(r, guess));
 
+    if (runs && array & GUESS_SURE && word) {
+        return read_entry(r, word, guess, buf, recall_out);
+    }
     vb = vmm__vb_of(r, point, blk);
     if (vb && vb != guess) {
         word = word_load(vb_at(r, vb));
@@ -321,7 +333,8 @@ int vmm__region_read(struct vmm__region *r, uint64_t id, uint64_t blk,
         reader = vmm__epoch_enter(&r->epoch);
         point = vmm__point_of(r, id);
         rc = point == VMM__POINT_NONE
-             ? VMM_E_NOENT : read_point(r, point, blk, buf, recall_out);
+             ? VMM_E_NOENT : read_point(r, point, id == VMM__POINT_RUNNING,
+                                        blk, buf, recall_out);
         /* It may be another one by now, of the same number. */
         if (id != VMM__POINT_RUNNING && vmm__point_of(r, id) != point) {
             rc = VMM_E_NOENT;
