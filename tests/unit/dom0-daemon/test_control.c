@@ -708,6 +708,9 @@ static void on_accept_error__goes_on_later(void)
     struct rlimit before, none;
     struct peer *peer;
 
+    if (getenv("UT_VALGRIND")) {
+        return;         /* which accepts and closes what the limit forbids */
+    }
     begin();
     peer = knock();
     CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &before), 0);
