@@ -196,7 +196,6 @@ static double rewrite_cost(unsigned int nr)
 {
     uint64_t **tables = calloc(nr, sizeof(*tables));
     uint8_t *data = aligned_alloc(BLOCK, PURGE_BLKS * (size_t)BLOCK);
-    volatile uint32_t sum = 0;
     unsigned int i, n;
     double t;
 
@@ -211,7 +210,9 @@ static double rewrite_cost(unsigned int nr)
     }
     t = now_s();
     for (n = 0; n < PURGE_BLKS; n++) {
-        sum += vmm__crc32c(data + n * (size_t)BLOCK, BLOCK);
+        uint32_t sum = vmm__crc32c(data + n * (size_t)BLOCK, BLOCK);
+
+        __asm__ volatile("" : : "r"(sum));
         for (i = 0; i < nr; i++) {
             __atomic_store_n(&tables[i][n], 1ull << 62 | n, __ATOMIC_SEQ_CST);
         }
