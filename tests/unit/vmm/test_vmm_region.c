@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test_vmm_region.c: regions in files, through the public functions. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "base/crc.h"
@@ -180,6 +181,38 @@ static void purge__as_asked(void)
     end();
 }
 
+static void *purge_always(void *stop)
+{
+    uint64_t nr;
+
+    while (!*(_Atomic bool *)stop) {
+        (void)vmm_region_purge(region, 600, 64, 0, true, &nr);
+    }
+    return NULL;
+}
+
+/* Somebody else makes the room that a writer asks for. */
+static void write__while_another_purges(void)
+{
+    _Atomic bool stop = false;
+    pthread_t thread;
+    uint64_t blk;
+
+    begin();
+    make();
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, purge_always,
+                                         (void *)&stop), 0);
+    for (blk = 0; blk < 12000; blk++) {
+        put(blk, blk + 1);
+    }
+    stop = true;
+    (void)pthread_join(thread, NULL);
+    for (blk = 0; blk < 12000; blk += 11) {
+        has(VMM_REGION_RUNNING, blk, blk + 1);
+    }
+    end();
+}
+
 static void write__all_is_full(void)
 {
     uint64_t blk, failed = 0;
@@ -339,6 +372,7 @@ static void open__refusals(void)
 static const struct ut_case cases[] = {
     UT_CASE(write__more_than_nvm_holds),
     UT_CASE(purge__as_asked),
+    UT_CASE(write__while_another_purges),
     UT_CASE(write__all_is_full),
     UT_CASE(storage__damaged),
     UT_CASE(create__refusals),

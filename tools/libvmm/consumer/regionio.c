@@ -169,22 +169,22 @@ int vmm_region_purge(vmm_region *region, uint64_t nr_free_wanted,
 
 static int write_one(vmm_region *region, uint64_t blk, const void *buf)
 {
-    uint64_t nr;
+    uint64_t before, nr;
     int rc;
 
-    rc = vmm__region_write(region->deps.region, blk, buf);
-    while (rc == VMM_E_NOSPC) {
-        rc = vmm_region_purge(region, nr_free(region) + BATCH_BLOCKS,
-                              BATCH_BLOCKS, 0, true, &nr);
-        if (rc && !nr) {
-            return rc == VMM_E_NOTSUP ? VMM_E_NOSPC : rc;
-        }
-        if (!nr) {
-            return VMM_E_NOSPC;
-        }
+    for (;;) {
+        before = nr_free(region);
         rc = vmm__region_write(region->deps.region, blk, buf);
+        if (rc != VMM_E_NOSPC) {
+            return rc;
+        }
+        rc = vmm_region_purge(region, before + BATCH_BLOCKS, BATCH_BLOCKS, 0,
+                              true, &nr);
+        /* Room that another purge made meanwhile is as good. */
+        if (!nr && nr_free(region) <= before) {
+            return rc && rc != VMM_E_NOTSUP ? rc : VMM_E_NOSPC;
+        }
     }
-    return rc;
 }
 
 int vmm_region_write(vmm_region *region, uint64_t first, uint64_t nr,

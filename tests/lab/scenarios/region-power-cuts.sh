@@ -1,0 +1,35 @@
+#!/bin/sh
+# A region on an NVDIMM (device-dax), with an NVMe drive behind it: power cuts
+# in the middle of writes, purges and snapshots; what was acknowledged is there.
+# lab: --nvdimm 64M --nvme --nvme-size 512M --timeout 300
+# files: progs/build/regionload
+set -eu
+
+cuts=3
+media=/dev/dax0.0 storage=/dev/nvme0n1
+for m in nfit nd_pmem device_dax dax_pmem; do
+    modprobe $m
+done
+n=0
+until [ -e /dev/pmem0 ] || [ -e $media ] || [ $n -ge 50 ]; do
+    n=$((n + 1))
+    sleep 0.1
+done
+
+if [ "$LAB_BOOT" = 1 ]; then
+    ndctl create-namespace -f -e namespace0.0 -m devdax --map=mem >/dev/null
+    ./regionload create $media 0 $storage 0
+    echo 0 >/root/acknowledged
+fi
+./regionload verify $media $storage "$(cat /root/acknowledged)"
+if [ "$LAB_BOOT" -le $cuts ]; then
+    ./regionload run $media $storage 1000 >progress &
+    sleep $((6 + 2 * LAB_BOOT))
+    kill -0 $!
+    tail -n 1 progress >/root/acknowledged
+    sync /root/acknowledged
+    sleep 1
+    kill -0 $!
+    echo "cut, after $(cat /root/acknowledged) writes and more"
+    lab-host power-cut
+fi
