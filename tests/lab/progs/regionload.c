@@ -23,7 +23,7 @@
 
 #include "vmm_region.h"
 
-#define NR_BLOCKS 40000u
+#define NR_BLOCKS 12000u
 #define SNAPSHOT_EVERY 4000u
 #define MAX_SNAPSHOTS 3u
 #define WORDS (VMM_BLOCK_BYTES / 8)
@@ -191,8 +191,8 @@ static void verify_all(uint64_t at_least)
         verify(info.id, strtoull(info.name + 1, NULL, 10));
     }
     must(vmm_region_stat(region, &stat), "stat");
-    printf("%llu writes, %u snapshots, %llu MiB of NVM free, %llu in storage\n",
-           (unsigned long long)last, stat.nr_snapshots,
+    printf("%llu writes, %u snapshots, %llu MiB of NVM free, %llu in "
+           "storage\n", (unsigned long long)last, stat.nr_snapshots,
            (unsigned long long)stat.nvm_free_bytes >> 20,
            (unsigned long long)stat.storage_used_bytes >> 20);
 }

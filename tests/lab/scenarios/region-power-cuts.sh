@@ -1,11 +1,11 @@
 #!/bin/sh
 # A region on an NVDIMM (device-dax), with an NVMe drive behind it: power cuts
 # in the middle of writes, purges and snapshots; what was acknowledged is there.
-# lab: --nvdimm 64M --nvme --nvme-size 512M --timeout 300
+# lab: --nvdimm 64M --nvme --nvme-size 512M --timeout 400
 # files: progs/build/regionload
 set -eu
 
-cuts=3
+cuts=${REGION_CUTS:-2}
 media=/dev/dax0.0 storage=/dev/nvme0n1
 for m in nfit nd_pmem device_dax dax_pmem; do
     modprobe $m
@@ -24,7 +24,11 @@ fi
 ./regionload verify $media $storage "$(cat /root/acknowledged)"
 if [ "$LAB_BOOT" -le $cuts ]; then
     ./regionload run $media $storage 1000 >progress &
-    sleep $((6 + 2 * LAB_BOOT))
+    until [ -s progress ]; do
+        kill -0 $!
+        sleep 0.5
+    done
+    sleep $((4 + LAB_BOOT))
     kill -0 $!
     tail -n 1 progress >/root/acknowledged
     sync /root/acknowledged
