@@ -22,7 +22,7 @@ if [ "$LAB_BOOT" = 1 ]; then
     echo 0 >/root/acknowledged
 fi
 ./regionload verify $media $storage "$(cat /root/acknowledged)"
-if [ "$LAB_BOOT" -le $cuts ]; then
+if [ "$LAB_BOOT" -le "$cuts" ]; then
     ./regionload run $media $storage 1000 >progress &
     until [ -s progress ]; do
         kill -0 $!
