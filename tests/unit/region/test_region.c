@@ -286,6 +286,43 @@ static void purge__and_recall(void)
     end();
 }
 
+/* A slot that the same block has again: old contents must not come back. */
+static void recall__of_a_slot_used_again(void)
+{
+    struct vmm__recall old, recall;
+    static uint64_t was[VMM__BLOCK_BYTES / 8];
+    struct vmm__purge purges[1];
+    uint64_t slot;
+
+    begin();
+    CU_ASSERT_EQUAL(put(1, 10), 0);
+    memcpy(was, page, sizeof(was));
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_ANY, 1, 0, purges), 1);
+    slot = purges[0].slot;
+    CU_ASSERT_EQUAL(vmm__region_read(region, 0, 1, page, &old), VMM_E_AGAIN);
+
+    CU_ASSERT_EQUAL(put(1, 20), 0);
+    region->slots.next = slot;
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_ANY, 1, 0, purges), 1);
+    CU_ASSERT_EQUAL(purges[0].slot, slot);
+    /* Its contents from before, some of each, and none at all. */
+    CU_ASSERT_EQUAL(vmm__region_recalled(region, &old, was, 0, true),
+                    VMM_E_AGAIN);
+    was[100] = 0;
+    CU_ASSERT_EQUAL(vmm__region_recalled(region, &old, was, 0, true),
+                    VMM_E_AGAIN);
+    CU_ASSERT_EQUAL(vmm__region_recalled(region, &old, was, VMM_E_IO, true),
+                    VMM_E_AGAIN);
+
+    CU_ASSERT_EQUAL(vmm__region_read(region, 0, 1, page, &recall),
+                    VMM_E_AGAIN);
+    CU_ASSERT_EQUAL(recall.slot, slot);
+    CU_ASSERT_EQUAL(put(2, 20), 0);     /* the same contents */
+    CU_ASSERT_EQUAL(vmm__region_recalled(region, &recall, page, 0, true), 0);
+    has(VMM__POINT_RUNNING, 1, 20);
+    end();
+}
+
 static void purge__cold_ones(void)
 {
     struct vmm__purge purges[8];
@@ -536,6 +573,7 @@ static const struct ut_case cases[] = {
     UT_CASE(revert__makes_a_branch),
     UT_CASE(write__full),
     UT_CASE(purge__and_recall),
+    UT_CASE(recall__of_a_slot_used_again),
     UT_CASE(purge__cold_ones),
     UT_CASE(purge__storage_full),
     UT_CASE(recall__lost),

@@ -72,13 +72,20 @@ enum vmm__loc {
     VMM__LOC_NONE = 0,
     VMM__LOC_NVM,               /* pblk */
     VMM__LOC_TRANSIT,           /* the same, and on its way to storage */
-    VMM__LOC_SLOT,              /* slot */
+    VMM__LOC_SLOT,              /* slot, and which of its uses this is */
     VMM__LOC_SAME,              /* 1,024 times the same 32 bits */
     VMM__LOC_LOST,              /* its last slot: it cannot be read */
     VMM__NR_LOCS
 };
 #define VMM__LOC_SHIFT 45
 #define VMM__LOC_PAYLOAD_MASK ((1ull << VMM__LOC_SHIFT) - 1)
+
+/*
+ * A slot that is used again by the same entry must not make the same word: who
+ * is still reading the slot's old contents would take them for the new.
+ */
+#define VMM__SLOT_BITS 36
+#define VMM__SLOT_USES (1u << (VMM__LOC_SHIFT - VMM__SLOT_BITS))
 
 static inline enum vmm__loc vmm__vb_loc(uint64_t word)
 {
@@ -88,6 +95,12 @@ static inline enum vmm__loc vmm__vb_loc(uint64_t word)
 static inline uint64_t vmm__vb_payload(uint64_t word)
 {
     return word & VMM__LOC_PAYLOAD_MASK;
+}
+
+/* Of SLOT and LOST. */
+static inline uint64_t vmm__vb_slot(uint64_t word)
+{
+    return word & ((1ull << VMM__SLOT_BITS) - 1);
 }
 
 /* Descriptors of pblks: nothing, or one of these. */

@@ -224,11 +224,11 @@ static void check_entry(struct check *c, uint64_t vb, uint64_t word)
         take(c, &c->pblks, at, "block");
         break;
     case VMM__LOC_SLOT:
-        take(c, &c->slots, at, "slot");
-        check_slot(c, vb, at);
+        take(c, &c->slots, vmm__vb_slot(word), "slot");
+        check_slot(c, vb, vmm__vb_slot(word));
         break;
     case VMM__LOC_LOST:
-        take(c, &c->slots, at, "slot");
+        take(c, &c->slots, vmm__vb_slot(word), "slot");
         break;
     case VMM__LOC_SAME:
         if (at <= UINT32_MAX) {

@@ -145,9 +145,13 @@ unsigned int vmm__region_purge_pick(struct vmm__region *r,
     pthread_mutex_lock(&r->purge_lock);
     nr = pick(r, what, max, purges_out);
     nr_slots = nr ? vmm__slots_alloc(r, nr, &first) : 0;
+    r->nr_slot_uses++;
     for (i = 0; i < nr; i++) {
         if (i < nr_slots) {
             purges_out[i].slot = first + i;
+            purges_out[i].to = vb_word(purges_out[i].vb, VMM__LOC_SLOT,
+                r->nr_slot_uses % VMM__SLOT_USES << VMM__SLOT_BITS |
+                (first + i));
         } else {
             put_back(r, &purges_out[i]);
         }
@@ -182,9 +186,7 @@ void vmm__region_purged(struct vmm__region *r,
             put_back(r, purge);
             continue;
         }
-        if (vmm__vb_move(r, purge->vb, purge->word,
-                         vb_word(purge->vb, VMM__LOC_SLOT, purge->slot),
-                         true)) {
+        if (vmm__vb_move(r, purge->vb, purge->word, purge->to, true)) {
             atomic_fetch_add(&r->nr_purged, 1);
         } else {
             vmm__slot_give(r, purge->slot);

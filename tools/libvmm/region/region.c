@@ -222,6 +222,7 @@ static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
             rc = take(r, &r->pblks, at, "block of a virtblock:");
             break;
         case VMM__LOC_SLOT:
+            at = vmm__vb_slot(word);
             rc = take(r, &r->slots, at, "slot of a virtblock:");
             if (!rc && (!word_load(&r->sums[at]) ||
                         !vmm__word_good(VMM__WORD_SUM, at,
@@ -230,7 +231,8 @@ static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
             }
             break;
         case VMM__LOC_LOST:
-            rc = take(r, &r->slots, at, "slot of a virtblock:");
+            rc = take(r, &r->slots, vmm__vb_slot(word),
+                      "slot of a virtblock:");
             break;
         case VMM__LOC_SAME:
             rc = at > UINT32_MAX ? damaged(r, "virtblock", vb) : 0;

@@ -131,7 +131,7 @@ int vmm__region_discard(struct vmm__region *region, uint64_t blk);
 struct vmm__purge {
     const void *data;           /* in NVM; does not change */
     uint64_t slot;
-    uint64_t vb, word;          /* the region's own */
+    uint64_t vb, word, to;      /* the region's own */
 };
 enum vmm__purge_what {
     VMM__PURGE_SNAPSHOT_ONLY,   /* what the running point does not refer to */

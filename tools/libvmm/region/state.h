@@ -92,6 +92,7 @@ struct vmm__region {
     _Atomic uint8_t *heat;      /* per pblk: read since the last look */
     struct reaping reaping;
     struct { uint32_t point; size_t table; unsigned int index; } purge_next;
+    uint64_t nr_slot_uses;      /* under the purge lock */
     _Atomic uint64_t nr_purged, nr_recalled, nr_lost;
 };
 

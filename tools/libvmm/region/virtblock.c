@@ -29,7 +29,7 @@ void vmm__vb_released(struct vmm__region *r, uint64_t word)
     case VMM__LOC_SLOT:
     case VMM__LOC_LOST:
         /* Who reads it now will see that the entry is another one. */
-        vmm__slot_give(r, vmm__vb_payload(word));
+        vmm__slot_give(r, vmm__vb_slot(word));
         break;
     default:
         break;
@@ -240,10 +240,10 @@ static int read_entry(struct vmm__region *r, uint64_t word, uint64_t vb,
         return 0;
     case VMM__LOC_SLOT:
         *recall_out = (struct vmm__recall){
-            .slot = payload,
+            .slot = vmm__vb_slot(word),
             .vb = vb,
             .word = word,
-            .crc32c = (uint32_t)word_load(&r->sums[payload]),
+            .crc32c = (uint32_t)word_load(&r->sums[vmm__vb_slot(word)]),
         };
         return VMM_E_AGAIN;
     case VMM__LOC_LOST:
@@ -378,7 +378,8 @@ int vmm__region_recalled(struct vmm__region *r,
     }
     if (rc) {
         if (!vmm__vb_move(r, vb, recall->word,
-                          vb_word(vb, VMM__LOC_LOST, recall->slot), true)) {
+                          vb_word(vb, VMM__LOC_LOST,
+                                  vmm__vb_payload(recall->word)), true)) {
             return VMM_E_AGAIN;
         }
         atomic_fetch_add(&r->nr_lost, 1);
