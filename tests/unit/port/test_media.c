@@ -5,29 +5,21 @@
 #include "port/media_dram.c"
 #include "port/media_pmem2.c"
 
+#include "tests/lib/last_log.h"
 #include "tests/lib/ut.h"
 
 #define BYTES (1ull << 20)
 
 static char dir[] = "/var/tmp/ut-media-XXXXXX";
-static char path[64], last[512];
+static char path[64];
 static struct vmm__media media;
-
-static void log_it(void *user, enum vmm_log_level level, const char *msg)
-{
-    (void)user;
-    (void)level;
-    (void)snprintf(last, sizeof(last), "%s", msg);
-}
-
-static const struct vmm_logger logger = { log_it, NULL };
 
 static void begin(void)
 {
     (void)strcpy(dir + sizeof(dir) - 7, "XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     (void)snprintf(path, sizeof(path), "%s/m", dir);
-    last[0] = '\0';
+    last_log[0] = '\0';
     media = (struct vmm__media){ .self = NULL };
 }
 
@@ -42,7 +34,7 @@ static void refused(int want, uint64_t create_bytes)
 {
     CU_ASSERT_EQUAL(vmm__media_pmem2_open(path, create_bytes, &logger,
                                           &media), want);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, path));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, path));
     CU_ASSERT_PTR_NULL(media.self);
 }
 
@@ -89,7 +81,7 @@ static void pmem2_open__refusals(void)
     CU_ASSERT_EQUAL(close(fd), 0);
     /* Nothing to map. */
     CU_ASSERT_TRUE(vmm__media_pmem2_open(path, 0, &logger, &media) < 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, "cannot map"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "cannot map"));
     CU_ASSERT_EQUAL(unlink(path), 0);
     refused(VMM_E_NOSPC, 1ull << 60);
     CU_ASSERT_EQUAL(access(path, F_OK), -1);

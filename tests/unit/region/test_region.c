@@ -19,6 +19,7 @@ static int fails_now(void)
 
 #include "base/crc.h"
 #include "port/media_dram.h"
+#include "tests/lib/last_log.h"
 #include "tests/lib/ut.h"
 
 #define NR_PBLKS 128u
@@ -28,22 +29,12 @@ static int fails_now(void)
 static struct vmm__media media;
 static struct vmm__region *region;
 static struct vmm__region_geometry geo;
-static char last[256];
 static uint64_t nr_problems;
 static uint64_t page[VMM__BLOCK_BYTES / 8];
 
-static void log_it(void *user, enum vmm_log_level level, const char *msg)
-{
-    (void)user;
-    (void)level;
-    (void)snprintf(last, sizeof(last), "%s", msg);
-}
-
-static const struct vmm_logger logger = { log_it, NULL };
-
 static void begin(void)
 {
-    last[0] = '\0';
+    last_log[0] = '\0';
     fail_at = 0;
     geo = (struct vmm__region_geometry){
         .nr_blks = NR_BLKS, .nr_slots = NR_SLOTS, .nr_points = 6,
@@ -373,7 +364,7 @@ static void recall__lost(void)
         CU_ASSERT_EQUAL(vmm__region_recalled(region, &recall, page,
                                              i == 1 ? VMM_E_IO : 0, true),
                         VMM_E_LOST);
-        CU_ASSERT_PTR_NOT_NULL(strstr(last, "lost"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "lost"));
         CU_ASSERT_EQUAL(vmm__region_read(region, 0, i, page, &recall),
                         VMM_E_LOST);
     }
@@ -445,9 +436,9 @@ static void create__too_small(void)
     geo = (struct vmm__region_geometry){ .nr_blks = 10, .nr_points = 4 };
     CU_ASSERT_EQUAL(vmm__region_create(&small, &geo, true, &logger),
                     VMM_E_RANGE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, "too small"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "too small"));
     CU_ASSERT_EQUAL(vmm__region_open(&small, &logger, &region), VMM_E_FORMAT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, "not a region"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "not a region"));
     small.len_bytes = 100;
     CU_ASSERT_EQUAL(vmm__region_open(&small, &logger, &region), VMM_E_FORMAT);
     small.len_bytes = 7 * VMM__BLOCK_BYTES;
@@ -463,8 +454,8 @@ static void refused(int want, const char *text)
     memcpy(copy, media.base, bytes);
     CU_ASSERT_EQUAL(vmm__region_open(&media, &logger, &region), want);
     CU_ASSERT_FALSE(memcmp(copy, media.base, bytes));
-    if (!strstr(last, text)) {
-        printf("not \"%s\" in: %s\n", text, last);
+    if (!strstr(last_log, text)) {
+        printf("not \"%s\" in: %s\n", text, last_log);
         CU_FAIL("another message");
     }
     CU_ASSERT_EQUAL(vmm__region_check(&media, NULL, NULL, NULL,

@@ -7,24 +7,16 @@
 #include "base/crc.h"
 #include "vmm.c"
 
+#include "tests/lib/last_log.h"
 #include "tests/lib/ut.h"
 
 #define NR_BLOCKS 16000u
 
 static char dir[] = "/var/tmp/ut-region-XXXXXX";
-static char path[64], storage[64], last[512];
+static char path[64], storage[64];
 static uint64_t page[VMM_BLOCK_BYTES / 8];
 static vmm_region *region;
 static struct vmm_region_create_opts opts;
-
-static void log_it(void *user, enum vmm_log_level level, const char *msg)
-{
-    (void)user;
-    (void)level;
-    (void)snprintf(last, sizeof(last), "%s", msg);
-}
-
-static const struct vmm_logger logger = { log_it, NULL };
 
 static void begin(void)
 {
@@ -32,7 +24,7 @@ static void begin(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     (void)snprintf(path, sizeof(path), "%s/r", dir);
     (void)snprintf(storage, sizeof(storage), "%s/s", dir);
-    last[0] = '\0';
+    last_log[0] = '\0';
     region = NULL;
     vmm_region_create_opts_init(&opts);
     opts.path = path;
@@ -84,7 +76,7 @@ static unsigned int nr_told;
 static void told(void *user, const char *text)
 {
     (void)user;
-    (void)snprintf(last, sizeof(last), "%s", text);
+    (void)snprintf(last_log, sizeof(last_log), "%s", text);
     nr_told++;
 }
 
@@ -97,7 +89,7 @@ static void check_finds(uint64_t nr_wanted, const char *text)
                     0);
     CU_ASSERT_EQUAL(nr, nr_wanted);
     CU_ASSERT_EQUAL(nr_told, nr_wanted);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, text));
 }
 
 /* Four times as much as NVM holds; what does not fit goes to storage. */
@@ -334,7 +326,7 @@ static void open__refusals(void)
     region = NULL;
     CU_ASSERT_EQUAL(vmm_region_open(path, NULL, &logger, &other),
                     VMM_E_INVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, "which is it"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "which is it"));
 
     /* Another region's storage. */
     fd = open(storage, O_RDWR | O_CLOEXEC);
@@ -365,7 +357,7 @@ static void open__refusals(void)
     CU_ASSERT_EQUAL(truncate(path, 8 << 20), 0);
     CU_ASSERT_EQUAL(vmm_region_open(path, storage, &logger, &other),
                     VMM_E_FORMAT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(last, "not a region"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "not a region"));
     end();
 }
 
