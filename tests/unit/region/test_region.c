@@ -476,6 +476,10 @@ static void open__damaged(void)
     vb = vmm__word_value(word_load(words));
     words = region->descs;
     vmm__region_close(region);
+    /* As a crash in the middle of a purge leaves it. */
+    word_store(vb_at(&(struct vmm__region){ .media = media }, vb + 1),
+               vb_word(vb + 1, VMM__LOC_TRANSIT, vmm__vb_payload(word_load(
+                   vb_at(&(struct vmm__region){ .media = media }, vb + 1)))));
 
     was = words[pblk];
     words[pblk] ^= 1ull << 31;
@@ -508,6 +512,9 @@ static void open__damaged(void)
     words[0] = was;
     CU_ASSERT_EQUAL_FATAL(vmm__region_open(&media, &logger, &region), 0);
     has(VMM__POINT_RUNNING, 1, 10);
+    has(VMM__POINT_RUNNING, 2, 20);
+    CU_ASSERT_EQUAL(vmm__vb_loc(word_load(vb_at(region, vb + 1))),
+                    VMM__LOC_NVM);
     end();
 }
 

@@ -194,7 +194,7 @@ static int take(struct vmm__region *r, struct vmm__slotmap *map, uint64_t at,
 }
 
 static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
-                      uint64_t pblk)
+                      uint64_t pblk, struct vmm__u64vec *in_transit)
 {
     struct point *owner = &r->points[desc->owner];
     _Atomic uint64_t *words = page_at(r, pblk);
@@ -214,9 +214,9 @@ static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
                  vmm__u64vec_push(&owner->free_vbs, vb) ? 0 : VMM_E_NOMEM;
             break;
         case VMM__LOC_TRANSIT:
-            word_store(&words[i], vb_word(vb, VMM__LOC_NVM, at));
-            vmm__media_flush(&r->media, (const void *)&words[i],
-                             sizeof(word));
+            if (!vmm__u64vec_push(in_transit, vb)) {
+                return VMM_E_NOMEM;
+            }
             /* fallthrough */
         case VMM__LOC_NVM:
             rc = take(r, &r->pblks, at, "block of a virtblock:");
@@ -245,7 +245,7 @@ static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
 }
 
 /* What is in use, and whose it is. */
-static int load_pages(struct vmm__region *r)
+static int load_pages(struct vmm__region *r, struct vmm__u64vec *in_transit)
 {
     uint64_t pblk, word;
     struct vmm__desc desc;
@@ -282,7 +282,7 @@ static int load_pages(struct vmm__region *r)
             desc.type != VMM__DESC_ARRAY) {
             continue;
         }
-        rc = load_array(r, &desc, pblk);
+        rc = load_array(r, &desc, pblk, in_transit);
         if (rc) {
             return rc;
         }
@@ -544,10 +544,25 @@ static int make_state(struct vmm__region *r)
            vmm__slotmap_init(&r->slots, r->geo.nr_slots) ? 0 : VMM_E_NOMEM;
 }
 
+/* What a purge had in hand is where it was. */
+static void settle(struct vmm__region *r, const struct vmm__u64vec *in_transit)
+{
+    size_t i;
+
+    for (i = 0; i < in_transit->nr; i++) {
+        uint64_t vb = in_transit->v[i];
+
+        word_persist(r, vb_at(r, vb),
+                     vb_word(vb, VMM__LOC_NVM,
+                             vmm__vb_payload(word_load(vb_at(r, vb)))));
+    }
+}
+
 int vmm__region_open(const struct vmm__media *media,
                      const struct vmm_logger *logger,
                      struct vmm__region **region_out)
 {
+    struct vmm__u64vec in_transit = { NULL, 0, 0 };
     struct vmm__super super;
     struct vmm__region *r;
     int rc;
@@ -567,14 +582,15 @@ int vmm__region_open(const struct vmm__media *media,
     r->super_seq = super.seq;
     rc = make_state(r);
     rc = rc ? rc : load_points(r);
-    rc = rc ? rc : load_pages(r);
+    rc = rc ? rc : load_pages(r, &in_transit);
     rc = rc ? rc : check_tables(r);
     if (rc) {
         goto out;
     }
 
-    /* Nothing was written yet, but that blocks in transit are not. */
+    /* Nothing was written until here. */
     write_super(r, false);
+    settle(r, &in_transit);
     vmm__points_recover(r);
     rc = super.clean ? 0 : drop_orphans(r);
     if (rc) {
@@ -585,6 +601,7 @@ int vmm__region_open(const struct vmm__media *media,
     r = NULL;
 
  out:
+    vmm__u64vec_dispose(&in_transit);
     if (r) {
         dispose(r);
     }
