@@ -29,6 +29,7 @@
 
 #include "vmm.h"
 #include "vmm_pager.h"
+#include "vmm_region.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,6 +78,53 @@ void vmm_ctl_put_tier(struct vmm__json_out *out,
 /* Strings stay in the document.  Errors: VMM_E_FORMAT. */
 int vmm_ctl_get_tier(const struct vmm__json_value *value,
                      struct vmm_ctl_tier *tier_out);
+
+/* A region, as vmmd tells of it. */
+enum vmm_ctl_region_state {
+    VMM_CTL_REGION_OPENING = 0,
+    VMM_CTL_REGION_OPEN,
+    VMM_CTL_REGION_CHECKING,    /* nobody can use it meanwhile */
+    VMM_CTL_REGION_FAILED,      /* it cannot be opened */
+    VMM_CTL_NR_REGION_STATES
+};
+const char *vmm_ctl_region_state_name(enum vmm_ctl_region_state state);
+
+struct vmm_ctl_region {
+    const char *name;
+    const char *uuid;           /* "" while it is not known */
+    const char *nvm;            /* path of the file, or device-dax */
+    const char *storage;        /* path; "" if it has none */
+    enum vmm_ctl_region_state state;
+    int failed_rc;              /* why, of VMM_CTL_REGION_FAILED */
+    bool has_domid;             /* a domain is paged into it: */
+    uint32_t domid;
+    uint32_t nr_exports;        /* clients that have it as a block device */
+    uint64_t purge_bytes_per_s; /* at most; 0: no limit */
+    uint32_t purge_low_percent; /* of NVM free: purging begins below */
+    uint32_t purge_high_percent;    /* ... and ends above */
+    bool has_stat;              /* stat below is filled in */
+    struct vmm_region_stat stat;
+};
+void vmm_ctl_put_region(struct vmm__json_out *out,
+                        const struct vmm_ctl_region *region);
+/* Strings stay in the document.  Errors: VMM_E_FORMAT. */
+int vmm_ctl_get_region(const struct vmm__json_value *value,
+                       struct vmm_ctl_region *region_out);
+
+/*
+ * The running state, or a snapshot; region-stat has them in the member
+ * "points" of a region, the running state first.
+ */
+struct vmm_ctl_region_point {
+    const char *name;           /* "": what runs */
+    const char *parent;         /* "": it has none that is still there */
+    uint64_t created_s;         /* since 1970; 0 of what runs */
+    struct vmm_region_usage usage;
+};
+void vmm_ctl_put_region_point(struct vmm__json_out *out,
+                              const struct vmm_ctl_region_point *point);
+int vmm_ctl_get_region_point(const struct vmm__json_value *value,
+                             struct vmm_ctl_region_point *point_out);
 
 /* "retry", and back from "VMM_E_IO"; VMM_E_LOCAL for a name not known. */
 const char *vmm_ctl_class_name(enum vmm_error_class error_class);
