@@ -151,6 +151,7 @@ static double purge_cost(unsigned int nr)
     unsigned int i, n, nr_purged = 0;
     char name[16];
     double t, seconds = 0;
+    bool end;
     int rc = 0;
 
     r = dram_region(&media, 4 * PURGE_BLKS * (uint64_t)BLOCK, PURGE_BLKS,
@@ -175,10 +176,11 @@ static double purge_cost(unsigned int nr)
 
     while (nr_purged < PURGE_BLKS - 1) {
         t = now_s();
-        n = vmm__region_purge_pick(r, VMM__PURGE_SNAPSHOT_ONLY, 32, purges);
+        n = vmm__region_purge_pick(r, VMM__PURGE_SNAPSHOT_ONLY, 32, purges,
+                                   &end);
         vmm__region_purged(r, purges, n, 0);
         seconds += now_s() - t;
-        if (!n) {
+        if (!n && end) {
             break;
         }
         nr_purged += n;

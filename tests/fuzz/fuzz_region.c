@@ -41,6 +41,7 @@ static void use(struct vmm__region *r, unsigned int n)
     struct vmm__point_info info = { 0 };
     uint64_t id;
     unsigned int i;
+    bool end;
 
     for (i = 0; i < sizeof(blks) / sizeof(blks[0]); i++) {
         if (vmm__region_read(r, VMM__POINT_RUNNING, blks[i], page,
@@ -55,8 +56,8 @@ static void use(struct vmm__region *r, unsigned int n)
         (void)vmm__region_write(r, blks[i], page);
     }
     vmm__region_purged(r, purges,
-                       vmm__region_purge_pick(r, VMM__PURGE_ANY, 4, purges),
-                       0);
+                       vmm__region_purge_pick(r, VMM__PURGE_ANY, 4, purges,
+                                              &end), 0);
     if (n % 2) {
         (void)vmm__region_snapshot(r, "more", 0);
     }

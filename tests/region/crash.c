@@ -533,10 +533,11 @@ static void do_purge(struct vmm__region *r)
 {
     struct vmm__purge purges[8];
     unsigned int nr, i;
+    bool end;
     int rc = rnd(10) ? 0 : VMM_E_IO;
 
     nr = vmm__region_purge_pick(r, (enum vmm__purge_what)rnd(3),
-                                1 + (unsigned int)rnd(8), purges);
+                                1 + (unsigned int)rnd(8), purges, &end);
     for (i = 0; i < nr; i++) {
         storage_write(purges[i].slot, purges[i].data);
     }

@@ -271,12 +271,13 @@ static void *purger(void *arg)
 {
     unsigned int state = seed * 100 + 91, nr, n;
     struct vmm__purge purges[16];
+    bool end;
 
     (void)arg;
     while (!atomic_load(&stop)) {
         nr = vmm__region_purge_pick(region,
                                     (enum vmm__purge_what)rnd(&state, 3),
-                                    1 + rnd(&state, 16), purges);
+                                    1 + rnd(&state, 16), purges, &end);
         for (n = 0; n < nr; n++) {
             pthread_mutex_lock(&storage[purges[n].slot].lock);
             memcpy(storage[purges[n].slot].data, purges[n].data,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "consumer/pagefile.h"
 #include "consumer/pager.h"
+#include "consumer/regionbdev.h"
 #include "consumer/regionio.h"
 #include "include/vmm_pager.h"
 #include "port/bdev_uring.h"
@@ -23,6 +24,7 @@
 /* What a pager was built from. */
 struct owner {
     struct vmm__pager_deps deps;
+    vmm_region *region;         /* NULL: a file or device of its own */
     char *index_path;
     int epfd;
 };
@@ -33,7 +35,11 @@ static void owner_free(struct owner *owner)
         return;
     }
     vmm__pagefile_close(owner->deps.pf);
-    vmm__bdev_uring_close(&owner->deps.bdev);
+    if (owner->region) {
+        vmm__regionbdev_close(&owner->deps.bdev);
+    } else {
+        vmm__bdev_uring_close(&owner->deps.bdev);
+    }
     vmm__hv_xen_close(&owner->deps.hv);
     vmm__timer_close(&owner->deps.clock);
     if (owner->epfd >= 0) {
@@ -51,6 +57,33 @@ static int watch(struct owner *owner, int fd)
            ? VMM_E_LOCAL : 0;
 }
 
+static int open_store_of(const struct vmm_pager_opts *opts,
+                         uint64_t nr_pages, const struct vmm_logger *logger,
+                         struct owner *owner, uint64_t *bytes_out)
+{
+    uint64_t nr_blocks;
+    int rc;
+
+    if (!opts->region) {
+        return vmm__bdev_uring_open(opts->store_path, opts->store_max_bytes
+                                    ? opts->store_max_bytes
+                                    : nr_pages * VMM__PAGE_BYTES,
+                                    VMM__BDEV_POLL | (opts->adopt
+                                                      ? VMM__BDEV_EXISTING
+                                                      : VMM__BDEV_CREATE),
+                                    logger, &owner->deps.bdev, bytes_out);
+    }
+    nr_blocks = vmm_region_nr_blocks(opts->region);
+    *bytes_out = nr_blocks * VMM_BLOCK_BYTES;
+    owner->region = opts->region;
+    rc = vmm__regionbdev_open(opts->region, &owner->deps.bdev);
+    if (!rc && !opts->adopt) {
+        /* Of a session of which nobody knows any more. */
+        rc = vmm_region_discard(opts->region, 0, nr_blocks);
+    }
+    return rc;
+}
+
 int vmm_pager_open(const struct vmm_pager_opts *opts,
                    const struct vmm_logger *logger, vmm_pager **pager_out)
 {
@@ -59,7 +92,7 @@ int vmm_pager_open(const struct vmm_pager_opts *opts,
     uint64_t store_bytes;
     int rc, timer_fd;
 
-    if (opts->size != sizeof(*opts) || !opts->store_path ||
+    if (opts->size != sizeof(*opts) || !opts->store_path == !opts->region ||
         !opts->index_path || !opts->harvest_ms) {
         return VMM_E_INVAL;
     }
@@ -86,13 +119,7 @@ int vmm_pager_open(const struct vmm_pager_opts *opts,
     owner->deps.nr_gfns = info.nr_gfns;
     owner->deps.nr_vcpus = info.nr_vcpus;
 
-    store_bytes = opts->store_max_bytes ? opts->store_max_bytes
-                                        : info.nr_pages * VMM__PAGE_BYTES;
-    rc = vmm__bdev_uring_open(opts->store_path, store_bytes,
-                              VMM__BDEV_POLL | (opts->adopt
-                                                ? VMM__BDEV_EXISTING
-                                                : VMM__BDEV_CREATE), logger,
-                              &owner->deps.bdev, &store_bytes);
+    rc = open_store_of(opts, info.nr_pages, logger, owner, &store_bytes);
     if (rc) {
         goto out;
     }
@@ -148,6 +175,10 @@ void vmm_pager_close(vmm_pager *pager)
         (void)poll(&pfd, 1, SETTLE_MS);
     }
     vmm__pager_free(pager, &ended);
+    if (ended && owner->region) {
+        (void)vmm_region_discard(owner->region, 0,
+                                 vmm_region_nr_blocks(owner->region));
+    }
     if (ended) {
         (void)unlink(owner->index_path);
     }
@@ -160,8 +191,10 @@ void vmm_pager_close(vmm_pager *pager)
 
 struct region_owner {
     struct vmm__media media;
-    struct vmm__store store;
+    struct vmm__store store;        /* for who checks it */
+    struct vmm__bdev bdev;          /* for who uses it */
     struct vmm__region *region;
+    struct vmm__regiondrv *drv;
 };
 
 static void region_owner_free(struct region_owner *owner)
@@ -169,6 +202,8 @@ static void region_owner_free(struct region_owner *owner)
     if (!owner) {
         return;
     }
+    vmm__regiondrv_free(owner->drv);
+    vmm__bdev_uring_close(&owner->bdev);
     vmm__region_close(owner->region);
     vmm__store_file_close(&owner->store);
     vmm__media_pmem2_close(&owner->media);
@@ -267,6 +302,23 @@ static int open_store(const struct vmm__region_geometry *geo,
     return rc;
 }
 
+/* Whose it is is seen first; then it is locked by who reads and writes. */
+static int open_device(const struct vmm__region_geometry *geo,
+                       const char *storage_path,
+                       const struct vmm_logger *logger,
+                       struct vmm__bdev *bdev_out)
+{
+    struct vmm__store store = { .ops = NULL };
+    uint64_t bytes = (geo->nr_slots + 1) * VMM_BLOCK_BYTES;
+    int rc;
+
+    rc = open_store(geo, storage_path, logger, &store);
+    vmm__store_file_close(&store);
+    return rc ? rc : vmm__bdev_uring_open(storage_path, bytes,
+                                          VMM__BDEV_POLL, logger, bdev_out,
+                                          &bytes);
+}
+
 int vmm_region_open(const char *path, const char *storage_path,
                     const struct vmm_logger *logger,
                     vmm_region **region_out)
@@ -282,18 +334,20 @@ int vmm_region_open(const char *path, const char *storage_path,
     rc = vmm__media_pmem2_open(path, 0, logger, &owner->media);
     rc = rc ? rc : vmm__region_super(&owner->media, logger, &super);
     if (!rc && (super.geo.nr_slots || storage_path)) {
-        rc = open_store(&super.geo, storage_path, logger, &owner->store);
+        rc = open_device(&super.geo, storage_path, logger, &owner->bdev);
     }
     rc = rc ? rc : vmm__region_open(&owner->media, logger, &owner->region);
+    if (!rc && super.geo.nr_slots) {
+        rc = vmm__regiondrv_new(owner->region, &owner->bdev,
+                                &vmm__clock_monotonic, &owner->drv);
+    }
     if (rc) {
         goto out;
     }
     deps = (struct vmm__regionio_deps){
         .region = owner->region,
-        .store = owner->store,
-        .clock = vmm__clock_monotonic,
+        .drv = owner->drv,
         .wall_s = vmm__clock_wall_s,
-        .sleep_ns = vmm__clock_sleep_ns,
         .owner = owner,
     };
     rc = vmm__regionio_new(&deps, region_out);

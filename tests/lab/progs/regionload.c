@@ -116,7 +116,7 @@ static void *purge(void *arg)
 
     (void)arg;
     while (!stop) {
-        int rc = vmm_region_purge(region, 3000, 256, 0, true, &nr);
+        int rc = vmm_region_purge(region, 3000, 256, true, &nr);
 
         if (rc && rc != VMM_E_NOSPC) {
             must(rc, "purge");

@@ -8,11 +8,12 @@
 
 static void name__each(void)
 {
-    CU_ASSERT_EQUAL(VMM_NR_REQCLASSES, 4);
+    CU_ASSERT_EQUAL(VMM_NR_REQCLASSES, 5);
     CU_ASSERT_STRING_EQUAL(vmm_reqclass_name(VMM_REQ_DEMAND), "demand");
     CU_ASSERT_STRING_EQUAL(vmm_reqclass_name(VMM_REQ_FOREIGN), "foreign");
     CU_ASSERT_STRING_EQUAL(vmm_reqclass_name(VMM_REQ_PREFETCH), "prefetch");
     CU_ASSERT_STRING_EQUAL(vmm_reqclass_name(VMM_REQ_EVICT), "evict");
+    CU_ASSERT_STRING_EQUAL(vmm_reqclass_name(VMM_REQ_PURGE), "purge");
 }
 
 static void name__none(void)

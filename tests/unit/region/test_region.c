@@ -237,8 +237,12 @@ static void write__full(void)
 static unsigned int purge(enum vmm__purge_what what, unsigned int max, int rc,
                           struct vmm__purge *purges)
 {
-    unsigned int nr = vmm__region_purge_pick(region, what, max, purges);
+    unsigned int nr;
+    bool end;
 
+    do {
+        nr = vmm__region_purge_pick(region, what, max, purges, &end);
+    } while (!nr && !end);
     vmm__region_purged(region, purges, nr, rc);
     return nr;
 }

@@ -143,6 +143,10 @@ static void write__more_than_nvm_holds(void)
 
 static void purge__as_asked(void)
 {
+    struct vmm_region_purge_opts purge = {
+        .size = sizeof(purge),
+        .bytes_per_s = 200 * VMM_BLOCK_BYTES,
+    };
     struct vmm_region_stat stat = { .size = sizeof(stat) };
     uint64_t blk, nr, start_ns;
 
@@ -151,22 +155,27 @@ static void purge__as_asked(void)
     for (blk = 0; blk < 100; blk++) {
         put(blk, blk + 1);
     }
-    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 40, 0, true, &nr),
+    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 40, true, &nr),
                     0);
     CU_ASSERT_EQUAL(nr, 40);
+    CU_ASSERT_EQUAL(vmm_region_set_purge(region, &purge), 0);
     start_ns = vmm__now_ns(&vmm__clock_monotonic);
-    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 20, 200, true, &nr),
+    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 20, true, &nr),
                     0);
     CU_ASSERT_EQUAL(nr, 20);
+    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 1, true, &nr), 0);
+    CU_ASSERT_EQUAL(nr, 1);
     CU_ASSERT_TRUE(vmm__now_ns(&vmm__clock_monotonic) - start_ns >=
                    100000000u);
+    purge.bytes_per_s = 0;
+    CU_ASSERT_EQUAL(vmm_region_set_purge(region, &purge), 0);
     CU_ASSERT_EQUAL(vmm_region_stat(region, &stat), 0);
     CU_ASSERT_EQUAL(vmm_region_purge(region, stat.nvm_free_bytes /
-                                     VMM_BLOCK_BYTES, 20, 0, true, &nr), 0);
+                                     VMM_BLOCK_BYTES, 20, true, &nr), 0);
     CU_ASSERT_EQUAL(nr, 0);
-    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, UINT64_MAX, 0, true,
+    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, UINT64_MAX, true,
                                      &nr), 0);
-    CU_ASSERT_EQUAL(nr, 40);
+    CU_ASSERT_EQUAL(nr, 39);
     for (blk = 0; blk < 100; blk++) {
         has(VMM_REGION_RUNNING, blk, blk + 1);
     }
@@ -178,7 +187,7 @@ static void *purge_always(void *stop)
     uint64_t nr;
 
     while (!*(_Atomic bool *)stop) {
-        (void)vmm_region_purge(region, 600, 64, 0, true, &nr);
+        (void)vmm_region_purge(region, 600, 64, true, &nr);
     }
     return NULL;
 }
@@ -238,7 +247,7 @@ static void storage__damaged(void)
     for (blk = 0; blk < 8; blk++) {
         put(blk, blk + 1);
     }
-    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 8, 0, true, &nr), 0);
+    CU_ASSERT_EQUAL(vmm_region_purge(region, UINT64_MAX, 8, true, &nr), 0);
     CU_ASSERT_EQUAL(nr, 8);
     CU_ASSERT_EQUAL(vmm_region_snapshot(region, "s"), 0);
     CU_ASSERT_EQUAL(vmm_region_find_snapshot(region, "s", &id), 0);

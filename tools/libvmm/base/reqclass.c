@@ -9,6 +9,7 @@ const char *vmm_reqclass_name(enum vmm_reqclass reqclass)
         [VMM_REQ_FOREIGN] = "foreign",
         [VMM_REQ_PREFETCH] = "prefetch",
         [VMM_REQ_EVICT] = "evict",
+        [VMM_REQ_PURGE] = "purge",
     };
 
     return (unsigned int)reqclass < VMM_NR_REQCLASSES ? names[reqclass]

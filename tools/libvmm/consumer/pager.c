@@ -94,6 +94,7 @@ struct batch {
 
 struct vmm_pager {
     struct vmm__hv hv;
+    struct vmm__bdev bdev;
     struct vmm__clock clock;
     struct vmm__pagefile *pf;
     struct vmm_logger logger;
@@ -257,6 +258,14 @@ static void judge_prefetch(struct vmm_pager *pager, uint64_t gfn, bool hit)
     }
 }
 
+static void discard_slot(struct vmm_pager *pager, uint64_t slot)
+{
+    if (pager->bdev.ops->discard) {
+        pager->bdev.ops->discard(pager->bdev.self, slot * VMM__PAGE_BYTES,
+                                 VMM__PAGE_BYTES);
+    }
+}
+
 static void clear_entry(struct vmm_pager *pager, uint64_t gfn)
 {
     struct vmm__pagefile_entry entry;
@@ -267,6 +276,8 @@ static void clear_entry(struct vmm_pager *pager, uint64_t gfn)
     }
     if (entry.where == VMM__PAGEFILE_SAME) {
         pager->nr_same--;
+    } else {
+        discard_slot(pager, entry.slot);
     }
     vmm__pagefile_clear(pager->pf, gfn);
 }
@@ -906,6 +917,7 @@ static void write_done(struct vmm__engine_io *eio, int rc)
 
         page->rc = rc;
         if (rc) {
+            discard_slot(pager, page->slot);
             vmm__pagefile_free_slot(pager->pf, page->slot);
         } else {
             put_entry(pager, page, 0);
@@ -1057,6 +1069,19 @@ static void harvest_soon(struct vmm_pager *pager)
     }
 }
 
+/* How many of so many pages the store can take now. */
+static uint64_t room(struct vmm_pager *pager, uint64_t want)
+{
+    uint64_t nr = want;
+    int rc = pager->bdev.ops->room
+             ? pager->bdev.ops->room(pager->bdev.self, &nr) : 0;
+
+    if (rc && rc != VMM_E_AGAIN) {
+        store_failed(pager, rc);
+    }
+    return rc ? 0 : nr < want ? nr : want;
+}
+
 /* At most one batch, so that no request waits for more; true if it did. */
 static bool evict_step(struct vmm_pager *pager)
 {
@@ -1086,6 +1111,10 @@ static bool evict_step(struct vmm_pager *pager)
     want = used + 2 * slack - pager->target;
     if (want > BATCH_PAGES) {
         want = BATCH_PAGES;
+    }
+    want = room(pager, want);
+    if (!want) {
+        return false;
     }
     do {
         nr = vmm__policy_pick(pager->policy, pressure, want, gfns);
@@ -1704,6 +1733,7 @@ int vmm__pager_new(const struct vmm__pager_deps *deps,
     }
 
     pager->hv = deps->hv;
+    pager->bdev = deps->bdev;
     pager->clock = deps->clock;
     pager->pf = deps->pf;
     pager->logger = *logger;

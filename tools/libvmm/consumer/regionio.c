@@ -6,12 +6,10 @@
 
 #include "consumer/regionio.h"
 
-#define BATCH_BLOCKS 32u            /* purged together */
-#define NS_PER_S 1000000000ull
+#define ROOM_BLOCKS 32u             /* made for a write that has none */
 
 struct vmm_region {
     struct vmm__regionio_deps deps;
-    pthread_mutex_t purge_lock;
 };
 
 int vmm__regionio_new(const struct vmm__regionio_deps *deps,
@@ -23,17 +21,13 @@ int vmm__regionio_new(const struct vmm__regionio_deps *deps,
         return VMM_E_NOMEM;
     }
     region->deps = *deps;
-    (void)pthread_mutex_init(&region->purge_lock, NULL);
     *region_out = region;
     return 0;
 }
 
 void vmm__regionio_free(vmm_region *region)
 {
-    if (region) {
-        (void)pthread_mutex_destroy(&region->purge_lock);
-        free(region);
-    }
+    free(region);
 }
 
 void *vmm__regionio_owner(const vmm_region *region)
@@ -41,14 +35,90 @@ void *vmm__regionio_owner(const vmm_region *region)
     return region->deps.owner;
 }
 
+const struct vmm__regionio_deps *
+vmm__regionio_deps(const vmm_region *region)
+{
+    return &region->deps;
+}
+
 uint64_t vmm_region_nr_blocks(const vmm_region *region)
 {
     return vmm__region_geometry(region->deps.region)->nr_blks;
 }
 
+/* For what the storage's thread does for us. */
+struct waiting {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool over;
+    int rc;
+};
+
+static void waiting_init(struct waiting *waiting)
+{
+    *waiting = (struct waiting){ .over = false };
+    (void)pthread_mutex_init(&waiting->lock, NULL);
+    (void)pthread_cond_init(&waiting->cond, NULL);
+}
+
+static void waiting_over(struct waiting *waiting, int rc)
+{
+    pthread_mutex_lock(&waiting->lock);
+    waiting->rc = rc;
+    waiting->over = true;
+    (void)pthread_cond_signal(&waiting->cond);
+    pthread_mutex_unlock(&waiting->lock);
+}
+
+static int waiting_wait(struct waiting *waiting)
+{
+    int rc;
+
+    pthread_mutex_lock(&waiting->lock);
+    while (!waiting->over) {
+        (void)pthread_cond_wait(&waiting->cond, &waiting->lock);
+    }
+    rc = waiting->rc;
+    pthread_mutex_unlock(&waiting->lock);
+    (void)pthread_cond_destroy(&waiting->cond);
+    (void)pthread_mutex_destroy(&waiting->lock);
+    return rc;
+}
+
+struct recall_wait {
+    struct vmm__recall_io io;
+    struct waiting waiting;
+};
+
+static void recall_done(struct vmm__recall_io *io, int rc)
+{
+    waiting_over(&vmm__container_of(io, struct recall_wait, io)->waiting, rc);
+}
+
+static int fetch(vmm_region *region, uint64_t slot, void *buf)
+{
+    _Alignas(VMM__BDEV_ALIGN_BYTES) uint8_t block[VMM_BLOCK_BYTES];
+    struct recall_wait wait = {
+        .io = {
+            .slot = slot,
+            .reqclass = VMM_REQ_FOREIGN,
+            .buf = block,
+            .done = recall_done,
+        },
+    };
+    int rc;
+
+    waiting_init(&wait.waiting);
+    vmm__regiondrv_recall(region->deps.drv, &wait.io);
+    rc = waiting_wait(&wait.waiting);
+    if (!rc) {
+        memcpy(buf, block, VMM_BLOCK_BYTES);
+    }
+    return rc;
+}
+
 static int read_one(vmm_region *region, uint64_t id, uint64_t blk, void *buf)
 {
-    const struct vmm__store *store = &region->deps.store;
     struct vmm__recall recall;
     int rc;
 
@@ -57,7 +127,7 @@ static int read_one(vmm_region *region, uint64_t id, uint64_t blk, void *buf)
         if (rc != VMM_E_AGAIN) {
             return rc;
         }
-        rc = store->ops->read(store->self, recall.slot, buf);
+        rc = fetch(region, recall.slot, buf);
         rc = vmm__region_recalled(region->deps.region, &recall, buf, rc,
                                   true);
     } while (rc == VMM_E_AGAIN);
@@ -80,39 +150,64 @@ int vmm_region_read(vmm_region *region, uint64_t id, uint64_t first,
     return rc;
 }
 
-/* One batch of one kind; *nr_out 0: there is none, or no slot. */
-static int purge_batch(vmm_region *region, enum vmm__purge_what what,
-                       uint64_t max, unsigned int *nr_out)
+struct purge_wait {
+    struct vmm__purge_job job;
+    struct waiting waiting;
+};
+
+static void purge_done(struct vmm__purge_job *job, int rc)
 {
-    const struct vmm__store *store = &region->deps.store;
-    struct vmm__purge purges[BATCH_BLOCKS];
-    const void *blocks[BATCH_BLOCKS];
-    unsigned int nr, i;
+    waiting_over(&vmm__container_of(job, struct purge_wait, job)->waiting,
+                 rc);
+}
+
+int vmm_region_purge(vmm_region *region, uint64_t nr_free, uint64_t max,
+                     bool any, uint64_t *nr_out)
+{
+    struct purge_wait wait = {
+        .job = {
+            .nr_free = nr_free,
+            .max = max,
+            .any = any,
+            .done = purge_done,
+        },
+    };
     int rc;
 
-    nr = vmm__region_purge_pick(region->deps.region, what,
-                                max < BATCH_BLOCKS ? (unsigned int)max
-                                                   : BATCH_BLOCKS, purges);
-    *nr_out = nr;
-    if (!nr) {
-        return 0;
+    *nr_out = 0;
+    if (!region->deps.drv) {
+        return VMM_E_NOTSUP;
     }
-    for (i = 0; i < nr; i++) {
-        blocks[i] = purges[i].data;
-    }
-    rc = store->ops->write(store->self, purges[0].slot, blocks, nr);
-    rc = rc ? rc : store->ops->sync(store->self);
-    vmm__region_purged(region->deps.region, purges, nr, rc);
+    waiting_init(&wait.waiting);
+    vmm__regiondrv_purge(region->deps.drv, &wait.job);
+    rc = waiting_wait(&wait.waiting);
+    *nr_out = wait.job.nr_moved;
     return rc;
 }
 
-static bool storage_full(vmm_region *region)
+int vmm_region_set_purge(vmm_region *region,
+                         const struct vmm_region_purge_opts *opts)
 {
+    uint64_t nr_blocks;
     struct vmm__region_stat stat;
+    struct vmm__purger_cfg cfg;
 
+    if (opts->size != sizeof(*opts) || opts->high_percent > 100 ||
+        opts->low_percent > opts->high_percent) {
+        return VMM_E_INVAL;
+    }
+    if (!region->deps.drv) {
+        return 0;
+    }
     vmm__region_stat(region->deps.region, &stat);
-    return stat.nr_slots_used ==
-           vmm__region_geometry(region->deps.region)->nr_slots;
+    nr_blocks = stat.nr_pblks_data / 100;
+    cfg = (struct vmm__purger_cfg){
+        .low_blocks = nr_blocks * opts->low_percent,
+        .high_blocks = nr_blocks * opts->high_percent,
+        .bytes_per_s = opts->bytes_per_s,
+    };
+    vmm__regiondrv_set(region->deps.drv, &cfg);
+    return 0;
 }
 
 static uint64_t nr_free(vmm_region *region)
@@ -121,50 +216,6 @@ static uint64_t nr_free(vmm_region *region)
 
     vmm__region_stat(region->deps.region, &stat);
     return stat.nr_pblks_free;
-}
-
-int vmm_region_purge(vmm_region *region, uint64_t nr_free_wanted,
-                     uint64_t max, uint64_t max_per_s, bool any,
-                     uint64_t *nr_out)
-{
-    enum vmm__purge_what what = VMM__PURGE_SNAPSHOT_ONLY;
-    uint64_t start_ns = vmm__now_ns(&region->deps.clock), due_ns, now_ns;
-    unsigned int nr;
-    int rc = 0;
-
-    *nr_out = 0;
-    if (!region->deps.store.ops) {
-        return VMM_E_NOTSUP;
-    }
-
-    pthread_mutex_lock(&region->purge_lock);
-    while (!rc && *nr_out < max && nr_free(region) < nr_free_wanted) {
-        rc = purge_batch(region, what, max - *nr_out, &nr);
-        if (rc) {
-            break;
-        }
-        if (!nr) {
-            if (storage_full(region)) {
-                rc = VMM_E_NOSPC;
-            } else if (what == VMM__PURGE_ANY ||
-                       (what == VMM__PURGE_COLD && !any)) {
-                break;
-            } else {
-                what++;
-            }
-            continue;
-        }
-        *nr_out += nr;
-        if (max_per_s) {
-            due_ns = start_ns + *nr_out * NS_PER_S / max_per_s;
-            now_ns = vmm__now_ns(&region->deps.clock);
-            if (due_ns > now_ns) {
-                region->deps.sleep_ns(due_ns - now_ns);
-            }
-        }
-    }
-    pthread_mutex_unlock(&region->purge_lock);
-    return rc;
 }
 
 static int write_one(vmm_region *region, uint64_t blk, const void *buf)
@@ -178,7 +229,7 @@ static int write_one(vmm_region *region, uint64_t blk, const void *buf)
         if (rc != VMM_E_NOSPC) {
             return rc;
         }
-        rc = vmm_region_purge(region, before + BATCH_BLOCKS, BATCH_BLOCKS, 0,
+        rc = vmm_region_purge(region, before + ROOM_BLOCKS, ROOM_BLOCKS,
                               true, &nr);
         /* Room that another purge made meanwhile is as good. */
         if (!nr && nr_free(region) <= before) {

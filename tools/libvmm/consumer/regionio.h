@@ -6,17 +6,14 @@
 #ifndef VMM_CONSUMER_REGIONIO_H
 #define VMM_CONSUMER_REGIONIO_H
 
+#include "consumer/regiondrv.h"
 #include "include/vmm_region.h"
 #include "region/region.h"
-#include "table/clock.h"
-#include "table/store.h"
 
 struct vmm__regionio_deps {
     struct vmm__region *region;
-    struct vmm__store store;    /* ops NULL: none */
-    struct vmm__clock clock;
+    struct vmm__regiondrv *drv; /* NULL: no storage */
     uint64_t (*wall_s)(void);   /* since 1970 */
-    void (*sleep_ns)(uint64_t ns);
     void *owner;                /* for who made it */
 };
 /* VMM_E_NOMEM.  The parts stay the caller's, and outlive it. */
@@ -24,5 +21,7 @@ int vmm__regionio_new(const struct vmm__regionio_deps *deps,
                       vmm_region **region_out);
 void vmm__regionio_free(vmm_region *region);
 void *vmm__regionio_owner(const vmm_region *region);
+const struct vmm__regionio_deps *
+vmm__regionio_deps(const vmm_region *region);
 
 #endif

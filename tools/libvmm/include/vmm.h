@@ -50,6 +50,7 @@ enum vmm_reqclass {
     VMM_REQ_FOREIGN,        /* dom0, a backend or the toolstack waits */
     VMM_REQ_PREFETCH,
     VMM_REQ_EVICT,
+    VMM_REQ_PURGE,          /* from NVM to mass storage */
     VMM_NR_REQCLASSES
 };
 const char *vmm_reqclass_name(enum vmm_reqclass reqclass);  /* "demand" */

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "vmm.h"
+#include "vmm_region.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,12 @@ struct vmm_pager_opts {
     uint32_t size;              /* sizeof(struct vmm_pager_opts) */
     uint32_t domid;
     uint8_t uuid[16];           /* of the domain */
+    /*
+     * In place of a store: a region with nothing in it that matters, or with
+     * `adopt' as it was.  It outlives the pager, what runs there is the
+     * pager's alone, and when the session ends nothing is left in it.
+     */
+    vmm_region *region;
     const char *store_path;     /* file (created) or block device */
     uint64_t store_max_bytes;   /* 0: the domain's size (file), all (device) */
     const char *index_path;     /* mapped file, on a file system in memory */

@@ -110,13 +110,24 @@ bool vmm_region_reap(vmm_region *region);
 /*
  * Move blocks to storage: those of snapshots alone first, then cold ones, and,
  * with `any', others as well; until `nr_free' blocks of NVM are free, but not
- * more than `max', nor faster than `max_per_s' (0: no limit).  *nr_out is how
- * many were moved.
+ * more than `max'.  *nr_out is how many were moved.
  * Errors: VMM_E_NOTSUP: there is no storage; VMM_E_NOSPC: it is full;
  * VMM_E_IO.
  */
 int vmm_region_purge(vmm_region *region, uint64_t nr_free, uint64_t max,
-                     uint64_t max_per_s, bool any, uint64_t *nr_out);
+                     bool any, uint64_t *nr_out);
+
+/* What is purged by itself; as long as it is open. */
+struct vmm_region_purge_opts {
+    uint32_t size;              /* sizeof(struct vmm_region_purge_opts) */
+    /* Of NVM free: below the one it begins, at the other it ends. */
+    uint32_t low_percent, high_percent;
+    uint32_t _res1;
+    uint64_t bytes_per_s;       /* of any purge, at most; 0: no limit */
+};
+/* Without, nothing is purged by itself.  VMM_E_INVAL. */
+int vmm_region_set_purge(vmm_region *region,
+                         const struct vmm_region_purge_opts *opts);
 
 struct vmm_region_stat {
     uint32_t size;              /* sizeof, set by the caller */

@@ -145,7 +145,13 @@ bool vmm__engine_promote(struct vmm__engine *engine,
                          struct vmm__engine_io *io,
                          enum vmm_reqclass reqclass)
 {
-    if (io->state != VMM__EIO_QUEUED || io->reqclass <= reqclass) {
+    if (io->reqclass <= reqclass) {
+        return false;
+    }
+    if (io->state != VMM__EIO_QUEUED) {
+        if (io->state == VMM__EIO_INFLIGHT && engine->bdev.ops->promote) {
+            engine->bdev.ops->promote(engine->bdev.self, &io->bio, reqclass);
+        }
         return false;
     }
 
@@ -250,9 +256,14 @@ static void bio_done(struct vmm__bdev_io *bio, int rc)
 
 /* What goes next. */
 
+static bool urgent(const struct vmm__engine *engine, uint64_t now_ns)
+{
+    return engine->nr_urgent || now_ns < engine->hold_until_ns;
+}
+
 static uint32_t low_cap(const struct vmm__engine *engine, uint64_t now_ns)
 {
-    if ((engine->nr_urgent || now_ns < engine->hold_until_ns) &&
+    if (urgent(engine, now_ns) &&
         engine->cfg.low_cap_busy < engine->low_cap) {
         return engine->cfg.low_cap_busy;
     }
@@ -391,6 +402,11 @@ bool vmm__engine_idle(const struct vmm__engine *engine)
         }
     }
     return !engine->nr_inflight;
+}
+
+bool vmm__engine_urgent(const struct vmm__engine *engine)
+{
+    return urgent(engine, vmm__now_ns(&engine->clock));
 }
 
 uint64_t vmm__engine_due_ns(const struct vmm__engine *engine)

@@ -24,7 +24,7 @@
 struct vmm__engine;
 
 /*
- * Low means PREFETCH and EVICT, urgent DEMAND and FOREIGN.  An urgent io
+ * Low means PREFETCH and below, urgent DEMAND and FOREIGN.  An urgent io
  * exists from its submission until `hold_ns' after the last of them was done:
  * who faults once soon faults again, and finds the device's queue short.
  */
@@ -90,7 +90,8 @@ void vmm__engine_submit(struct vmm__engine *engine,
                         struct vmm__engine_io *io);
 /*
  * Raise the class of a queued io; it goes to the tail of the new class.  True
- * if it was queued at a lower class.  In flight: false, nothing to be done.
+ * if it was queued at a lower class.  In flight: false, and the device is
+ * told, if it can do something.
  */
 bool vmm__engine_promote(struct vmm__engine *engine,
                          struct vmm__engine_io *io,
@@ -107,6 +108,8 @@ unsigned int vmm__engine_dispatch(struct vmm__engine *engine);
 /* True while dispatch() must be called without waiting (polled device). */
 bool vmm__engine_must_poll(const struct vmm__engine *engine);
 bool vmm__engine_idle(const struct vmm__engine *engine);
+/* Do urgent ios exist? */
+bool vmm__engine_urgent(const struct vmm__engine *engine);
 /*
  * Time at which dispatch() is due although nothing completes: 0 if something
  * was submitted since the last, the end of a hold, a starvation bound;

@@ -52,8 +52,9 @@ struct bdev_uring {
 static const uint16_t class_ioprio[VMM_NR_REQCLASSES] = {
     [VMM_REQ_DEMAND] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 0),
     [VMM_REQ_FOREIGN] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 2),
-    [VMM_REQ_PREFETCH] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6),
-    [VMM_REQ_EVICT] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7),
+    [VMM_REQ_PREFETCH] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 5),
+    [VMM_REQ_EVICT] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6),
+    [VMM_REQ_PURGE] = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7),
 };
 
 /* Transfers. */
@@ -99,6 +100,9 @@ static bool ring_push(struct bdev_uring *bdev, struct ring *ring,
         io_uring_prep_read(sqe, fd, buf, len_bytes, offset_bytes);
     }
     sqe->ioprio = ring->ioprio;
+    if (io->durable) {
+        sqe->rw_flags = RWF_DSYNC;
+    }
     io_uring_sqe_set_data(sqe, io);
     ring->nr_unkicked++;
     return true;

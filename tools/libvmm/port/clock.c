@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* clock.c: table/clock.h by the monotonic clock of this host. */
 #include <stddef.h>
-#include <errno.h>
 #include <time.h>
 
 #include "table/clock.h"
@@ -34,16 +33,4 @@ uint64_t vmm__clock_wall_s(void)
 
     (void)clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec;
-}
-
-void vmm__clock_sleep_ns(uint64_t ns)
-{
-    struct timespec t = {
-        .tv_sec = (time_t)(ns / 1000000000u),
-        .tv_nsec = (long)(ns % 1000000000u),
-    };
-
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR) {
-        continue;
-    }
 }

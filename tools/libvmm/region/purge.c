@@ -11,6 +11,11 @@
 #include "base/crc.h"
 #include "region/state.h"
 
+/* Looked at in one call, so that it takes no long time. */
+#define PICK_TABLES 64u
+/* To the end, then all over again, as what is cold shows then. */
+#define PICK_WRAPS 3u
+
 static bool wanted(struct vmm__region *r, enum vmm__purge_what what,
                    bool referred, uint64_t pblk)
 {
@@ -102,15 +107,19 @@ static bool table_at_cursor(struct vmm__region *r, enum vmm__purge_what what,
 static unsigned int pick(struct vmm__region *r, enum vmm__purge_what what,
                          unsigned int max, struct vmm__purge *purges)
 {
-    unsigned int nr = 0, wraps = 0;
+    unsigned int nr = 0, tables;
     uint64_t pblk;
 
-    /* To the end, then all over again, as what is cold shows then. */
-    while (nr < max && wraps < 3) {
+    if (r->purge_next.what != what) {
+        r->purge_next.what = what;
+        r->purge_next.wraps = 0;
+    }
+    for (tables = 0; nr < max && tables < PICK_TABLES &&
+                     r->purge_next.wraps < PICK_WRAPS; tables++) {
         pthread_rwlock_rdlock(&r->points_lock);
         if (!table_at_cursor(r, what, &pblk)) {
             r->purge_next.point = 0;
-            wraps++;
+            r->purge_next.wraps++;
         } else {
             nr += pick_leaf(r, pblk, what, max - nr, &purges[nr]);
             if (r->purge_next.index == VMM__PAGE_WORDS) {
@@ -119,6 +128,9 @@ static unsigned int pick(struct vmm__region *r, enum vmm__purge_what what,
             }
         }
         pthread_rwlock_unlock(&r->points_lock);
+    }
+    if (nr) {
+        r->purge_next.wraps = 0;
     }
     return nr;
 }
@@ -137,7 +149,8 @@ static void put_back(struct vmm__region *r, const struct vmm__purge *purge)
 unsigned int vmm__region_purge_pick(struct vmm__region *r,
                                     enum vmm__purge_what what,
                                     unsigned int max,
-                                    struct vmm__purge *purges_out)
+                                    struct vmm__purge *purges_out,
+                                    bool *end_out)
 {
     uint64_t first = 0;
     unsigned int nr, nr_slots, i;
@@ -145,6 +158,10 @@ unsigned int vmm__region_purge_pick(struct vmm__region *r,
     pthread_mutex_lock(&r->purge_lock);
     nr = pick(r, what, max, purges_out);
     nr_slots = nr ? vmm__slots_alloc(r, nr, &first) : 0;
+    *end_out = r->purge_next.wraps >= PICK_WRAPS || (nr && !nr_slots);
+    if (*end_out) {
+        r->purge_next.wraps = 0;
+    }
     r->nr_slot_uses++;
     for (i = 0; i < nr; i++) {
         if (i < nr_slots) {
@@ -186,11 +203,19 @@ void vmm__region_purged(struct vmm__region *r,
             put_back(r, purge);
             continue;
         }
-        if (vmm__vb_move(r, purge->vb, purge->word, purge->to, true)) {
+        if (vmm__vb_move(r, purge->vb, purge->word, purge->to, false)) {
+            vmm__media_flush(&r->media, (const void *)vb_at(r, purge->vb),
+                             sizeof(purge->to));
             atomic_fetch_add(&r->nr_purged, 1);
         } else {
             vmm__slot_give(r, purge->slot);
         }
-        vmm__pblk_retire(r, vmm__vb_payload(purge->word));
+    }
+    if (rc) {
+        return;
+    }
+    vmm__media_drain(&r->media);
+    for (i = 0; i < nr; i++) {
+        vmm__pblk_retire(r, vmm__vb_payload(purges[i].word));
     }
 }

@@ -625,10 +625,13 @@ vmm__region_geometry(const struct vmm__region *r)
 
 void vmm__region_stat(struct vmm__region *r, struct vmm__region_stat *stat_out)
 {
+    uint64_t free;
+
     pthread_mutex_lock(&r->alloc_lock);
+    free = vmm__pblks_free(r) + r->limbo_nr;
     *stat_out = (struct vmm__region_stat){
         .nr_pblks_data = r->geo.nr_pblks - r->geo.data_pblk,
-        .nr_pblks_free = vmm__pblks_free(r) + r->limbo_nr,
+        .nr_pblks_free = free > r->reserve ? free - r->reserve : 0,
         .nr_slots_used = r->slots.nr_taken,
         .nr_purged = atomic_load(&r->nr_purged),
         .nr_recalled = atomic_load(&r->nr_recalled),

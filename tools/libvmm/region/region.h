@@ -142,19 +142,21 @@ enum vmm__purge_what {
  * Up to `max' blocks, the slots of which follow each other: fewer if storage
  * is fragmented, or not so many are to be had.  Write them, make them durable,
  * and call purged(), whatever came of it.  One at a time: no picks of two
- * threads.  Returns how many.
+ * threads.  Returns how many; looks at a bounded piece of the region, so none
+ * means that there are none, or no slots, only if *end_out.
  */
 unsigned int vmm__region_purge_pick(struct vmm__region *region,
                                     enum vmm__purge_what what,
                                     unsigned int max,
-                                    struct vmm__purge *purges_out);
+                                    struct vmm__purge *purges_out,
+                                    bool *end_out);
 void vmm__region_purged(struct vmm__region *region,
                         const struct vmm__purge *purges, unsigned int nr,
                         int rc);
 
 struct vmm__region_stat {
     uint64_t nr_pblks_data;     /* that there are */
-    uint64_t nr_pblks_free;
+    uint64_t nr_pblks_free;     /* for data */
     uint64_t nr_slots_used;
     uint64_t nr_purged, nr_recalled, nr_lost;   /* since open */
 };

@@ -15,6 +15,7 @@
 
 struct vmm__bdev_io {
     bool write;
+    bool durable;                   /* a write that survives once it is done */
     enum vmm_reqclass reqclass;     /* the queue; fixed once submitted */
     uint64_t offset_bytes;
     uint32_t len_bytes;
@@ -51,6 +52,21 @@ struct vmm__bdev_ops {
      * error for the caller.
      */
     int (*register_mem)(void *bdev, void *base, uint64_t len_bytes);
+    /*
+     * The rest is for what is more than a device, else NULL.
+     *
+     * Somebody waits now for an io that was submitted: deal with it as if it
+     * were of this class.
+     */
+    void (*promote)(void *bdev, struct vmm__bdev_io *io,
+                    enum vmm_reqclass reqclass);
+    /* Their contents are not needed any more. */
+    void (*discard)(void *bdev, uint64_t offset_bytes, uint32_t len_bytes);
+    /*
+     * How many blocks may be written at once.  VMM_E_AGAIN: none yet, fd() is
+     * readable when there are; VMM_E_NOSPC, VMM_E_IO: none, and why.
+     */
+    int (*room)(void *bdev, uint64_t *nr_blocks_out);
 };
 
 struct vmm__bdev {

@@ -27,6 +27,5 @@ static inline uint64_t vmm__now_ns(const struct vmm__clock *clock)
 /* port/clock.c */
 extern const struct vmm__clock vmm__clock_monotonic;
 uint64_t vmm__clock_wall_s(void);       /* since 1970 */
-void vmm__clock_sleep_ns(uint64_t ns);
 
 #endif
