@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* record.c: what is kept of a session on disk; see record.h. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "format/json.h"
 #include "include/vmm_ctl.h"
 #include "log.h"
 #include "record.h"
+#include "statefile.h"
 
 #define VERSION 1
-/* A store's 4000 bytes may be six times as many in JSON. */
-#define FILE_BYTES_MAX 32768
 #define SUFFIX ".session"
+#define NAME_BYTES 32
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 static const char *const state_names[] = {
@@ -79,74 +75,15 @@ static int uuid_of(const char *text, uint8_t uuid_out[DOMAIN_UUID_BYTES])
     return strcmp(start, again) ? VMM_E_FORMAT : 0;
 }
 
-static int path_of(const char *dir, uint32_t domid, const char *suffix,
-                   char **path_out)
+static void name_of(uint32_t domid, char name_out[NAME_BYTES])
 {
-    return asprintf(path_out, "%s/dom%u%s", dir, domid, suffix) < 0
-           ? VMM_E_NOMEM : 0;
+    (void)snprintf(name_out, NAME_BYTES, "dom%u" SUFFIX, domid);
 }
 
-static int error_of(const char *path, const char *what)
-{
-    int err = errno;
-
-    log_line(VMM_LOG_ERROR, "record", "%s: cannot %s: %s", path, what,
-             strerror(err));
-    return err == ENOSPC || err == EDQUOT ? VMM_E_NOSPC : VMM_E_IO;
-}
-
-static int sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = 0;
-
-    if (fd < 0) {
-        return error_of(dir, "open");
-    }
-    if (fsync(fd)) {
-        rc = error_of(dir, "sync");
-    }
-    close(fd);
-    return rc;
-}
-
-static int write_file(const char *path, const char *text, size_t len)
-{
-    int fd, rc = 0;
-    ssize_t r;
-
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-              0600);
-    if (fd < 0) {
-        return error_of(path, "create");
-    }
-    while (len) {
-        r = write(fd, text, len);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r <= 0) {
-            rc = error_of(path, "write");
-            break;
-        }
-        text += r;
-        len -= (size_t)r;
-    }
-    if (!rc && fsync(fd)) {
-        rc = error_of(path, "sync");
-    }
-    if (close(fd) && !rc) {
-        rc = error_of(path, "close");
-    }
-    return rc;
-}
-
-static int encode(const struct record *record, char **text_out,
-                  size_t *len_out)
+int record_save(const char *dir, const struct record *record)
 {
     struct vmm__json_out *out = vmm__json_out_new(false);
-    char uuid[UUID_TEXT_BYTES];
-    int rc;
+    char uuid[UUID_TEXT_BYTES], name[NAME_BYTES];
 
     record_uuid_text(record->uuid, uuid);
     vmm__json_put_object(out, NULL);
@@ -162,67 +99,16 @@ static int encode(const struct record *record, char **text_out,
     vmm__json_put_bool(out, "fifo", record->fifo);
     vmm__json_put_bool(out, "no_prefetch", record->no_prefetch);
     vmm__json_end_object(out);
-    rc = vmm__json_out_finish(out, text_out, len_out);
-    if (!rc) {
-        (*text_out)[(*len_out)++] = '\n';   /* in place of the NUL */
-    }
-    return rc;
-}
-
-int record_save(const char *dir, const struct record *record)
-{
-    char *text = NULL, *path = NULL, *aside = NULL;
-    size_t len;
-    int rc;
-
-    rc = encode(record, &text, &len);
-    if (rc) {
-        goto out;
-    }
-    rc = path_of(dir, record->domid, SUFFIX, &path);
-    if (rc) {
-        path = NULL;
-        goto out;
-    }
-    rc = path_of(dir, record->domid, SUFFIX ".new", &aside);
-    if (rc) {
-        aside = NULL;
-        goto out;
-    }
-    rc = write_file(aside, text, len);
-    if (rc) {
-        (void)unlink(aside);
-        goto out;
-    }
-    if (rename(aside, path)) {
-        rc = error_of(path, "replace");
-        goto out;
-    }
-    rc = sync_dir(dir);
-
- out:
-    free(text);
-    free(path);
-    free(aside);
-    return rc;
+    name_of(record->domid, name);
+    return statefile_save(dir, name, out);
 }
 
 int record_remove(const char *dir, uint32_t domid)
 {
-    char *path;
-    int rc;
+    char name[NAME_BYTES];
 
-    rc = path_of(dir, domid, SUFFIX, &path);
-    if (rc) {
-        return rc;
-    }
-    if (unlink(path) && errno != ENOENT) {
-        rc = error_of(path, "remove");
-    } else {
-        rc = sync_dir(dir);
-    }
-    free(path);
-    return rc;
+    name_of(domid, name);
+    return statefile_remove(dir, name);
 }
 
 static int decode(const struct vmm__json_value *root, struct record *record)
@@ -263,90 +149,38 @@ static int decode(const struct vmm__json_value *root, struct record *record)
     return record->store ? 0 : VMM_E_NOMEM;
 }
 
-static int load(const char *path, struct record *record)
-{
-    struct vmm__json *json = NULL;
-    char text[FILE_BYTES_MAX];
-    ssize_t r;
-    int fd, rc;
+struct each {
+    void (*fn)(void *user, struct record *record);
+    void *user;
+};
 
-    memset(record, 0, sizeof(*record));
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return error_of(path, "open");
+static int found(void *user, const char *name,
+                 const struct vmm__json_value *root)
+{
+    const struct each *each = user;
+    struct record record = { .store = NULL };
+    char own[NAME_BYTES];
+    int rc;
+
+    rc = decode(root, &record);
+    name_of(record.domid, own);
+    if (!rc && strcmp(own, name)) {
+        rc = VMM_E_FORMAT;
     }
-    r = read(fd, text, sizeof(text));
-    if (r < 0) {
-        rc = error_of(path, "read");
-        goto out;
-    }
-    rc = vmm__json_parse(text, (size_t)r, &json);
     if (rc) {
-        goto out;
+        record_dispose(&record);
+        return rc;
     }
-    rc = decode(vmm__json_root(json), record);
-
- out:
-    vmm__json_free(json);
-    close(fd);
-    return rc;
-}
-
-static bool ends_in(const char *name, const char *suffix)
-{
-    size_t len = strlen(name), suffix_len = strlen(suffix);
-
-    return len > suffix_len && !strcmp(name + len - suffix_len, suffix);
+    each->fn(each->user, &record);
+    return 0;
 }
 
 int record_each(const char *dir, void (*fn)(void *user,
                                             struct record *record),
                 void *user)
 {
-    DIR *stream = opendir(dir);
-    struct dirent *entry;
-    int rc = 0;
+    struct each each = { .fn = fn, .user = user };
 
-    if (!stream) {
-        return error_of(dir, "open");
-    }
-    while ((entry = readdir(stream)) != NULL) {
-        struct record record;
-        char *path, *own;
-
-        if (!ends_in(entry->d_name, SUFFIX) &&
-            !ends_in(entry->d_name, SUFFIX ".new")) {
-            continue;
-        }
-        if (asprintf(&path, "%s/%s", dir, entry->d_name) < 0) {
-            rc = VMM_E_NOMEM;
-            break;
-        }
-        if (ends_in(entry->d_name, ".new")) {
-            (void)unlink(path);
-            free(path);
-            continue;
-        }
-
-        rc = load(path, &record);
-        if (!rc) {
-            rc = path_of(dir, record.domid, SUFFIX, &own);
-            if (!rc) {
-                rc = strcmp(own, path) ? VMM_E_FORMAT : 0;
-                free(own);
-            }
-        }
-        if (rc) {
-            log_line(VMM_LOG_ERROR, "record", "%s: %s; its session, if there "
-                     "is one, is not taken up: see vmmd(8), RECOVERY", path,
-                     vmm_error_text(rc));
-            record_dispose(&record);
-            rc = 0;
-        } else {
-            fn(user, &record);
-        }
-        free(path);
-    }
-    (void)closedir(stream);
-    return rc;
+    return statefile_each(dir, SUFFIX, "its session, if there is one, is not "
+                          "taken up: see vmmd(8), RECOVERY", found, &each);
 }

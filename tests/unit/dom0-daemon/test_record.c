@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /*
- * The calls of record.c that change something, of which the n-th may fail,
+ * The calls of statefile.c that change something, of which the n-th may fail,
  * or be the last: of a crash the disk keeps what was done until then.
  */
 static unsigned int fail_nth, nr_calls;
@@ -89,13 +89,14 @@ static int ut_unlink(const char *path)
 #define close ut_close
 #define rename ut_rename
 #define unlink ut_unlink
-#include "dom0-daemon/record.c"
+#include "dom0-daemon/statefile.c"
 #undef open
 #undef write
 #undef fsync
 #undef close
 #undef rename
 #undef unlink
+#include "dom0-daemon/record.c"
 
 #include <sys/stat.h>
 
