@@ -61,6 +61,8 @@ struct option {
 static const struct option options[] = {
     TEXT(socket_path, false, "/run/xen/vmmd.sock", is_socket_path,
          "an absolute path of at most 107 bytes"),
+    TEXT(blocks_path, false, "/run/xen/vmmd-blocks.sock", is_socket_path,
+         "an absolute path of at most 107 bytes"),
     TEXT(lock_path, false, "/run/xen/vmmd.lock", is_path, ABSOLUTE),
     TEXT(state_dir, false, "/var/lib/xen/vmmd", is_path, ABSOLUTE),
     TEXT(store_dir, true, "/var/lib/xen/vmmd", is_path, ABSOLUTE),

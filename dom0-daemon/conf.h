@@ -17,7 +17,7 @@
 #define CONF_PATH "/etc/xen/vmmd.conf"
 
 struct conf {
-    char *socket_path, *lock_path;
+    char *socket_path, *blocks_path, *lock_path;
     char *state_dir;            /* what is paged, for the next start */
     char *store_dir;            /* page files, unless tier-set names one */
     char *index_dir;            /* in memory */

@@ -22,7 +22,7 @@ struct control;
 struct control_request {
     struct vmm_ctl_request msg;
     /* For the method. */
-    uint32_t domid;
+    uint32_t domid;             /* whose progress is told; 0: nobody's */
     /* Ours. */
     struct client *client;      /* NULL: it has gone */
     struct control *control;

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "blocks.h"
 #include "conf.h"
 #include "control.h"
 #include "daemon.h"
@@ -28,6 +29,8 @@ struct daemon {
     struct loop *loop;
     struct loop_event *signals[NR_SIGNALS], *watchdog;
     void *toolstack;
+    struct regions *regions;
+    struct blocks *blocks;
     struct sessions *sessions;
     struct control *control;
     struct methods methods;
@@ -217,9 +220,18 @@ static int open_all(struct daemon *daemon)
     if (rc) {
         return rc;
     }
+    rc = regions_open(daemon->loop, &daemon->conf, &daemon->regions);
+    if (rc) {
+        return rc;
+    }
+    rc = blocks_open(daemon->loop, daemon->conf.blocks_path, daemon->regions,
+                     &daemon->blocks);
+    if (rc) {
+        return rc;
+    }
     rc = sessions_open(daemon->loop, &daemon->conf, deps->toolstack_ops,
-                       daemon->toolstack, deps->pager_ops, ready, daemon,
-                       &daemon->sessions);
+                       daemon->toolstack, deps->pager_ops, daemon->regions,
+                       ready, daemon, &daemon->sessions);
     if (rc) {
         return rc;
     }
@@ -227,6 +239,8 @@ static int open_all(struct daemon *daemon)
         .state = METHODS_STARTING,
         .version = DAEMON_VERSION,
         .sessions = daemon->sessions,
+        .regions = daemon->regions,
+        .blocks_path = daemon->conf.blocks_path,
         .toolstack_ops = deps->toolstack_ops,
         .toolstack = daemon->toolstack,
     };
@@ -263,6 +277,8 @@ static void close_all(struct daemon *daemon)
     }
     control_close(daemon->control);
     sessions_close(daemon->sessions);
+    blocks_close(daemon->blocks);
+    regions_close(daemon->regions);
     if (daemon->toolstack) {
         daemon->deps->toolstack_ops->close(daemon->toolstack);
     }
@@ -289,6 +305,7 @@ int daemon_run(const struct daemon_args *args,
     if (rc) {
         goto out;
     }
+    regions_settle(daemon.regions);
     rc = loop_run(daemon.loop);
 
  out:

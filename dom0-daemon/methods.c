@@ -7,20 +7,14 @@
 
 #include "format/json.h"
 #include "log.h"
-#include "methods.h"
+#include "method.h"
 
 #define PAGE_BYTES 4096
-#define PARAMS_MAX 8
-#define ANY (METHODS_STARTING | METHODS_RUNNING | METHODS_STOPPING)
-
-typedef void method_fn(struct methods *methods,
-                       struct control_request *request);
 
 /* Parameters. */
 
-/* True if it is there and fine; false with the request failed if it is not. */
-static bool failed_param(struct control_request *request, int rc,
-                         const char *key)
+bool method_bad_param(struct control_request *request, int rc,
+                      const char *key)
 {
     if (!rc || rc == VMM_E_NOENT) {
         return false;
@@ -60,7 +54,7 @@ static int find_domain(struct methods *methods,
     if (rc == VMM_E_FORMAT) {
         rc = vmm__json_get_string(request->msg.params, "domain", &name);
     }
-    if (failed_param(request, rc, "domain")) {
+    if (method_bad_param(request, rc, "domain")) {
         return rc;
     }
     if (name && isdigit((unsigned char)*name)) {
@@ -204,11 +198,11 @@ static int target_param(struct control_request *request,
     int rc, rc_percent;
 
     rc = vmm__json_get_u64(params, "target", &bytes);
-    if (failed_param(request, rc, "target")) {
+    if (method_bad_param(request, rc, "target")) {
         return VMM_E_INVAL;
     }
     rc_percent = vmm__json_get_u64(params, "target_percent", &percent);
-    if (failed_param(request, rc_percent, "target_percent")) {
+    if (method_bad_param(request, rc_percent, "target_percent")) {
         return VMM_E_INVAL;
     }
     if (!rc == !rc_percent) {
@@ -258,7 +252,7 @@ static void tier_set(struct methods *methods,
         return;
     }
     rc = vmm__json_get_u64(params, "floor", &floor_bytes);
-    if (failed_param(request, rc, "floor")) {
+    if (method_bad_param(request, rc, "floor")) {
         return;
     }
     set.has_floor = !rc;
@@ -267,16 +261,25 @@ static void tier_set(struct methods *methods,
     if (!rc && (*set.store != '/' || strlen(set.store) >= 4000)) {
         rc = VMM_E_FORMAT;
     }
-    if (failed_param(request, rc, "store")) {
+    if (method_bad_param(request, rc, "store")) {
+        return;
+    }
+    rc = vmm__json_get_string(params, "region", &set.region);
+    if (method_bad_param(request, rc, "region")) {
+        return;
+    }
+    if (set.region && set.store) {
+        control_fail(request, VMM_E_INVAL, "tier-set: \"store\" or "
+                     "\"region\", not both");
         return;
     }
     rc = vmm__json_get_bool(params, "fifo", &set.fifo);
-    if (failed_param(request, rc, "fifo")) {
+    if (method_bad_param(request, rc, "fifo")) {
         return;
     }
     set.has_fifo = !rc;
     rc = vmm__json_get_bool(params, "no_prefetch", &set.no_prefetch);
-    if (failed_param(request, rc, "no_prefetch")) {
+    if (method_bad_param(request, rc, "no_prefetch")) {
         return;
     }
     set.has_no_prefetch = !rc;
@@ -375,31 +378,43 @@ static void tier_stat(struct methods *methods,
     }
 }
 
-static const struct method {
-    const char *name;
-    method_fn *fn;
-    int states;
-    const char *params[PARAMS_MAX];
-} table[] = {
-    { "ping", ping, ANY, { NULL } },
-    { "status", status, ANY, { NULL } },
-    { "log-level", log_level, ANY, { "level" } },
-    { "tier-list", tier_list, ANY, { NULL } },
-    { "tier-stat", tier_stat, ANY, { "domain" } },
+static const struct method table[] = {
+    { "ping", ping, METHODS_ANY, { NULL } },
+    { "status", status, METHODS_ANY, { NULL } },
+    { "log-level", log_level, METHODS_ANY, { "level" } },
+    { "tier-list", tier_list, METHODS_ANY, { NULL } },
+    { "tier-stat", tier_stat, METHODS_ANY, { "domain" } },
     { "tier-set", tier_set, METHODS_RUNNING,
-      { "domain", "target", "target_percent", "floor", "store", "fifo",
-        "no_prefetch" } },
+      { "domain", "target", "target_percent", "floor", "store", "region",
+        "fifo", "no_prefetch" } },
     { "tier-off", tier_off, METHODS_RUNNING, { "domain" } },
     { "tier-retry", tier_retry, METHODS_RUNNING, { "domain" } },
     { "tier-reset-latency", tier_reset_latency, METHODS_RUNNING,
       { "domain" } },
+    { NULL, NULL, 0, { NULL } },
 };
+
+static const struct method *find(const char *name)
+{
+    static const struct method *const tables[] = { table, methods_region };
+    const struct method *method;
+    unsigned int i;
+
+    for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (method = tables[i]; method->name; method++) {
+            if (!strcmp(method->name, name)) {
+                return method;
+            }
+        }
+    }
+    return NULL;
+}
 
 static bool known_param(const struct method *method, const char *key)
 {
     unsigned int i;
 
-    for (i = 0; i < PARAMS_MAX && method->params[i]; i++) {
+    for (i = 0; i < METHOD_PARAMS_MAX && method->params[i]; i++) {
         if (!strcmp(method->params[i], key)) {
             return true;
         }
@@ -411,16 +426,13 @@ void methods_request(void *user, struct control_request *request)
 {
     const struct vmm__json_value *params = request->msg.params;
     struct methods *methods = user;
-    const struct method *method;
+    const struct method *method = find(request->msg.method);
     uint32_t i;
 
-    for (method = table; strcmp(method->name, request->msg.method);
-         method++) {
-        if (method == &table[sizeof(table) / sizeof(table[0]) - 1]) {
-            control_fail(request, VMM_E_NOTSUP, "there is no method "
-                         "\"%.32s\"", request->msg.method);
-            return;
-        }
+    if (!method) {
+        control_fail(request, VMM_E_NOTSUP, "there is no method \"%.32s\"",
+                     request->msg.method);
+        return;
     }
     if (!(method->states & methods->state)) {
         control_fail(request, VMM_E_AGAIN, "vmmd is %s; try again",
@@ -446,11 +458,15 @@ void methods_progress(void *user, struct control_request *request)
     struct vmm__json_out *out = control_begin(request);
     const struct session *session =
         sessions_find(methods->sessions, request->domid);
+    uint64_t nr_moved;
 
     if (session) {
         put_session(out, "progress", session);
     } else {
         vmm__json_put_object(out, "progress");
+        if (regions_progress(methods->regions, request, &nr_moved)) {
+            vmm__json_put_u64(out, "purged_blocks", nr_moved);
+        }
         vmm__json_end_object(out);
     }
     control_progress_end(request, out);

@@ -19,6 +19,8 @@ struct methods {
     enum methods_state state;
     const char *version;
     struct sessions *sessions;
+    struct regions *regions;
+    const char *blocks_path;
     const struct toolstack_ops *toolstack_ops;
     void *toolstack;
 };

@@ -129,7 +129,9 @@ static int decode(const struct vmm__json_value *root, struct record *record)
         vmm__json_get_string(root, "uuid", &uuid) ||
         uuid_of(uuid, record->uuid) ||
         vmm__json_get_string(root, "state", &state) ||
-        vmm__json_get_string(root, "store", &store) || *store != '/' ||
+        vmm__json_get_string(root, "store", &store) ||
+        (*store != '/' && strncmp(store, RECORD_REGION_PREFIX,
+                                  strlen(RECORD_REGION_PREFIX))) ||
         vmm__json_get_bool(root, "store_ours", &record->store_ours) ||
         vmm__json_get_u64(root, "target_pages", &record->target_pages) ||
         vmm__json_get_u64(root, "floor_pages", &record->floor_pages) ||

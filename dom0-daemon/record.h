@@ -20,12 +20,14 @@ enum record_state {
     RECORD_DRAINING,
 };
 
+#define RECORD_REGION_PREFIX "region:"
+
 struct record {
     char boot_id[BOOT_ID_BYTES];    /* of the host; domids are of one boot */
     uint32_t domid;
     uint8_t uuid[DOMAIN_UUID_BYTES];
     enum record_state state;
-    char *store;
+    char *store;                /* a path, or the prefix and a region's name */
     bool store_ours;            /* goes with the session */
     uint64_t target_pages, floor_pages;
     bool fifo, no_prefetch;

@@ -54,6 +54,7 @@ struct session {
     uint64_t named_tick;
     uint32_t retry_ticks;       /* till it is opened again; 0: not */
     int failed_rc;
+    const char *why;            /* start() failed */
     bool has_stat;
     struct vmm_pager_stat stat;
 };
@@ -64,6 +65,7 @@ struct sessions {
     const struct toolstack_ops *toolstack_ops;
     void *toolstack;
     const struct pager_ops *pager_ops;
+    struct regions *regions;
     struct workers *workers;
     struct loop_event *workers_event, *tick_event;
     struct vmm__list_node list;
@@ -102,6 +104,19 @@ static char *index_path(const struct sessions *sessions, uint32_t domid)
 static bool exists(const char *path)
 {
     return !access(path, F_OK);
+}
+
+/* The region that is a session's store; NULL: it has a file or device. */
+static const char *region_of(const char *store)
+{
+    size_t len = strlen(RECORD_REGION_PREFIX);
+
+    return strncmp(store, RECORD_REGION_PREFIX, len) ? NULL : store + len;
+}
+
+static bool store_exists(const struct session *session)
+{
+    return region_of(session->record.store) || exists(session->record.store);
 }
 
 static bool index_exists(const struct session *session)
@@ -167,6 +182,7 @@ static void session_free(struct session *session)
     struct sessions *sessions = session->sessions;
     struct vmm__list_node *at = sessions->waiters.next;
     struct waiter *waiter;
+    const char *region;
 
     assert(!session->worker);
     while ((waiter = waiter_next(&sessions->waiters, session, &at)) != NULL) {
@@ -180,6 +196,11 @@ static void session_free(struct session *session)
     if (session->watch) {
         sessions->toolstack_ops->unwatch(sessions->toolstack,
                                          session->watch);
+    }
+    region = region_of(session->record.store);
+    if (region) {
+        regions_release(sessions->regions, region, session->record.domid,
+                        session->phase == PHASE_OVER);
     }
     vmm__list_del(&session->node);
     sessions->nr--;
@@ -204,9 +225,11 @@ static int start(struct session *session)
     struct sessions *sessions = session->sessions;
     const struct conf *conf = sessions->conf;
     struct vmm_pager_opts opts = { .size = sizeof(opts) };
+    const char *region;
     char *index;
     int rc;
 
+    session->why = "it cannot be watched, or has no thread";
     rc = watch(session);
     if (rc) {
         return rc;
@@ -217,7 +240,17 @@ static int start(struct session *session)
     }
     opts.domid = session->record.domid;
     memcpy(opts.uuid, session->record.uuid, sizeof(opts.uuid));
-    opts.store_path = session->record.store;
+    region = region_of(session->record.store);
+    if (region) {
+        rc = regions_use(sessions->regions, region, opts.domid,
+                         session->adopting, &opts.region, &session->why);
+        if (rc) {
+            free(index);
+            return rc;
+        }
+    } else {
+        opts.store_path = session->record.store;
+    }
     opts.index_path = index;
     opts.adopt = session->adopting;
     opts.target_pages = session->record.target_pages;
@@ -387,7 +420,7 @@ static void not_opened(struct session *session, const struct worker_msg *msg)
     if (!domain_is_there(session) ||
         (msg->rc == VMM_E_NOENT &&
          (record->state == RECORD_OPENING || detached(session) ||
-          (index_exists(session) && exists(record->store))))) {
+          (index_exists(session) && store_exists(session))))) {
         log_domain(VMM_LOG_INFO, "session", record->domid,
                    "there is no session any more");
         session->had_index = session->had_store = false;
@@ -557,7 +590,7 @@ static void store_one(struct sessions *sessions, struct session *session)
         if (rc) {
             ready_all(session, WAIT_SET, rc, session->store_rc
                           ? "the session cannot be recorded; see vmmd's log"
-                          : "no thread can be started");
+                          : session->why);
             remove_files(sessions, &session->record, session->had_index,
                          session->had_store);
             session_free(session);
@@ -608,7 +641,10 @@ static void change(struct sessions *sessions, struct session *session,
     struct waiter *waiter;
     uint64_t floor = set->has_floor ? set->floor_pages : record->floor_pages;
 
+    const char *region = region_of(record->store);
+
     if ((set->store && strcmp(set->store, record->store)) ||
+        (set->region && (!region || strcmp(set->region, region))) ||
         (set->has_fifo && set->fifo != record->fifo) ||
         (set->has_no_prefetch && set->no_prefetch != record->no_prefetch)) {
         done(user, VMM_E_EXISTS, "the domain is paged already, with another "
@@ -641,7 +677,7 @@ static void change(struct sessions *sessions, struct session *session,
         int rc = start(session);
 
         if (rc) {
-            waiter_ready(waiter, rc, "no thread can be started");
+            waiter_ready(waiter, rc, "%s", session->why);
         }
         return;
     }
@@ -688,7 +724,11 @@ void sessions_set(struct sessions *sessions, const struct session_set *set,
         return;
     }
 
-    if (set->store) {
+    if (set->region) {
+        if (asprintf(&store, RECORD_REGION_PREFIX "%s", set->region) < 0) {
+            store = NULL;
+        }
+    } else if (set->store) {
         store = strdup(set->store);
     } else if (asprintf(&store, "%s/dom%u.pages", sessions->conf->store_dir,
                         domid) < 0) {
@@ -698,7 +738,8 @@ void sessions_set(struct sessions *sessions, const struct session_set *set,
     memcpy(record.boot_id, sessions->boot_id, sizeof(record.boot_id));
     memcpy(record.uuid, set->domain.uuid, sizeof(record.uuid));
     /* What somebody else made is theirs. */
-    record.store_ours = store && (!set->store || !exists(store));
+    record.store_ours = store && !set->region &&
+                        (!set->store || !exists(store));
     record.target_pages = set->target_pages;
     record.floor_pages = set->has_floor ? set->floor_pages : 0;
     record.fifo = set->has_fifo && set->fifo;
@@ -712,7 +753,7 @@ void sessions_set(struct sessions *sessions, const struct session_set *set,
     }
     session->named_tick = sessions->tick;
     session->had_index = index_exists(session);
-    session->had_store = exists(session->record.store);
+    session->had_store = store_exists(session);
     rc = watch(session);
     if (rc) {
         session_free(session);
@@ -791,7 +832,7 @@ void sessions_retry(struct sessions *sessions, struct session *session,
     waiter = waiter_new(&sessions->waiters, WAIT_SET, session, done, user);
     rc = waiter ? start(session) : 0;
     if (rc) {
-        waiter_ready(waiter, rc, "no thread can be started");
+        waiter_ready(waiter, rc, "%s", session->why);
     }
 }
 
@@ -913,7 +954,7 @@ static void adopt_one(void *user, struct record *record)
     set_phase(session, PHASE_FAILED);
     rc = start(session);
     if (rc) {
-        failed(session, rc, "it cannot be watched, or has no thread");
+        failed(session, rc, session->why);
         session->retry_ticks = RETRY_TICKS;
     }
 }
@@ -931,7 +972,7 @@ int sessions_adopt(struct sessions *sessions)
 
 int sessions_open(struct loop *loop, const struct conf *conf,
                   const struct toolstack_ops *toolstack_ops, void *toolstack,
-                  const struct pager_ops *pager_ops,
+                  const struct pager_ops *pager_ops, struct regions *regions,
                   loop_fn *ready, void *user,
                   struct sessions **sessions_out)
 {
@@ -946,6 +987,7 @@ int sessions_open(struct loop *loop, const struct conf *conf,
     sessions->toolstack_ops = toolstack_ops;
     sessions->toolstack = toolstack;
     sessions->pager_ops = pager_ops;
+    sessions->regions = regions;
     sessions->ready = ready;
     sessions->ready_user = user;
     vmm__list_init(&sessions->list);

@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "include/vmm_ctl.h"
 #include "loop.h"
+#include "regions.h"
 #include "toolstack.h"
 #include "worker.h"
 
@@ -30,7 +31,7 @@ struct session;
 /* `ready' is called once, when every session of a predecessor is settled. */
 int sessions_open(struct loop *loop, const struct conf *conf,
                   const struct toolstack_ops *toolstack_ops, void *toolstack,
-                  const struct pager_ops *pager_ops,
+                  const struct pager_ops *pager_ops, struct regions *regions,
                   loop_fn *ready, void *user,
                   struct sessions **sessions_out);
 /* None may be left.  NULL is fine. */
@@ -63,6 +64,7 @@ struct session_set {
     bool has_floor;
     uint64_t floor_pages;
     const char *store;          /* NULL: one of ours */
+    const char *region;         /* in place of a store; NULL: none */
     bool has_fifo, fifo, has_no_prefetch, no_prefetch;
 };
 /* `done' is called once in any case, perhaps at once. */

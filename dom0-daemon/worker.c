@@ -297,14 +297,14 @@ int worker_start(struct workers *workers, const struct pager_ops *ops,
     worker->takeover = takeover;
     worker->owner = owner;
     worker->in.fd = -1;
-    worker->store_path = strdup(opts->store_path);
+    worker->store_path = opts->store_path ? strdup(opts->store_path) : NULL;
     worker->index_path = strdup(opts->index_path);
     worker->opts.store_path = worker->store_path;
     worker->opts.index_path = worker->index_path;
     worker->ended = calloc(1, sizeof(*worker->ended));
     opened = calloc(1, sizeof(*opened));
-    if (!worker->store_path || !worker->index_path || !worker->ended ||
-        !opened) {
+    if ((opts->store_path && !worker->store_path) || !worker->index_path ||
+        !worker->ended || !opened) {
         rc = VMM_E_NOMEM;
         goto out;
     }

@@ -36,6 +36,7 @@ static ssize_t to_nowhere(int fd, const void *data, size_t len)
 #undef write
 #include "dom0-daemon/control.c"
 #include "dom0-daemon/methods.c"
+#include "dom0-daemon/methods_region.c"
 
 #define CLIENTS 3
 #define PENDING 64
@@ -102,6 +103,92 @@ static void ask(struct session *session, session_done_fn *done, void *user)
         end_one();
     }
     pending[nr_pending++] = (struct pending){ done, user, session };
+}
+
+/* Regions: "a" and "b", of which the latter cannot be opened. */
+
+struct region {
+    const char *name;
+    enum vmm_ctl_region_state state;
+};
+
+static struct region regions_there[] = {
+    { "a", VMM_CTL_REGION_OPEN }, { "b", VMM_CTL_REGION_FAILED },
+};
+
+struct region *regions_next(const struct regions *regions,
+                            const struct region *after)
+{
+    (void)regions;
+    return !after ? &regions_there[0] :
+           after == &regions_there[0] ? &regions_there[1] : NULL;
+}
+
+struct region *regions_find(const struct regions *regions, const char *name)
+{
+    struct region *region = NULL;
+
+    while ((region = regions_next(regions, region)) != NULL &&
+           strcmp(region->name, name)) {
+        continue;
+    }
+    return region;
+}
+
+void region_tell(const struct region *region,
+                 struct vmm_ctl_region *region_out)
+{
+    *region_out = (struct vmm_ctl_region){
+        .name = region->name, .uuid = "", .nvm = "/a", .storage = "",
+        .state = region->state, .has_stat = region->name[0] == 'a',
+        .failed_rc = region->name[0] == 'a' ? 0 : VMM_E_CHECKSUM,
+    };
+}
+
+static void region_answer(struct region *region, region_done_fn *done,
+                          void *user)
+{
+    static const struct vmm_ctl_region_point point = {
+        .name = "s", .parent = "",
+    };
+    static char *texts[] = { (char *)(uintptr_t)"bad \"\n" };
+    const struct region_result result = {
+        .nr_problems = 1, .texts = texts, .nr_texts = 1,
+        .points = (struct vmm_ctl_region_point *)(uintptr_t)&point,
+        .nr_points = 1,
+    };
+
+    if (nr_asked++ % 3) {
+        done(user, 0, "", nr_asked % 4 ? region : NULL, &result);
+    } else {
+        done(user, VMM_E_BUSY, nr_asked % 2 ? "not now" : NULL, NULL, NULL);
+    }
+}
+
+void regions_create(struct regions *regions, const struct region_new *params,
+                    region_done_fn *done, void *user)
+{
+    (void)regions;
+    assert(params->name && params->nvm[0] == '/' && params->region_bytes);
+    assert(params->purge_low_percent <= params->purge_high_percent &&
+           params->purge_high_percent <= 100);
+    region_answer(&regions_there[0], done, user);
+}
+
+void region_do(struct region *region, const struct region_do *what,
+               region_done_fn *done, void *user)
+{
+    assert(what->free_percent <= 100);
+    region_answer(region, done, user);
+}
+
+bool regions_progress(const struct regions *regions, const void *user,
+                      uint64_t *nr_moved_out)
+{
+    (void)regions;
+    (void)user;
+    *nr_moved_out = nr_asked;
+    return nr_asked % 2;
 }
 
 struct session *sessions_find(const struct sessions *sessions, uint32_t domid)

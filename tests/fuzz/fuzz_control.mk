@@ -1,4 +1,5 @@
-SRCS-fuzz/fuzz_control := $(TOP)/dom0-daemon/loop.c $(LIBVMM)/ctl/ctl.c
+SRCS-fuzz/fuzz_control := $(TOP)/dom0-daemon/loop.c \
+    $(wildcard $(LIBVMM)/ctl/*.c)
 LIBS-fuzz/fuzz_control := -levent
 $(BUILD)/fuzz/fuzz_control: $(wildcard $(TOP)/dom0-daemon/*.[ch]) \
-    $(LIBVMM)/ctl/ctl.c
+    $(wildcard $(LIBVMM)/ctl/*.c)

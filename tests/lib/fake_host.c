@@ -298,11 +298,13 @@ static int try_open(struct fake_domain *domain,
         return domain->session ? VMM_E_SESSION : VMM_E_NOENT;
     }
     if (opts->adopt && (access(opts->index_path, F_OK) ||
-                        access(opts->store_path, F_OK))) {
+                        (!opts->region &&
+                         access(opts->store_path, F_OK)))) {
         return VMM_E_NOENT;
     }
     check_recorded(opts->domid);
-    if (touch(opts->index_path) || touch(opts->store_path)) {
+    if (touch(opts->index_path) ||
+        (!opts->region && touch(opts->store_path))) {
         return VMM_E_IO;
     }
     domain->session = true;

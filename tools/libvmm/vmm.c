@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -265,6 +266,11 @@ int vmm_region_create(const struct vmm_region_create_opts *opts,
     had_storage = opts->storage_path && !access(opts->storage_path, F_OK);
     rc = vmm__media_pmem2_open(opts->path, opts->media_bytes, logger,
                                &owner->media);
+    if (!rc && !opts->media_bytes && vmm__region_is(&owner->media)) {
+        vmm__log(logger, VMM_LOG_ERROR, "%s: is a region already; destroy it "
+                 "first", opts->path);
+        rc = VMM_E_EXISTS;
+    }
     if (!rc) {
         rc = make_region(opts, logger, owner);
         if (rc && opts->media_bytes) {
@@ -370,6 +376,41 @@ void vmm_region_close(vmm_region *region)
     owner = vmm__regionio_owner(region);
     vmm__regionio_free(region);
     region_owner_free(owner);
+}
+
+static void remove_file(const char *path)
+{
+    struct stat st;
+
+    if (path && !lstat(path, &st) && S_ISREG(st.st_mode)) {
+        (void)unlink(path);
+    }
+}
+
+int vmm_region_destroy(const char *path, const char *storage_path,
+                       const struct vmm_logger *logger)
+{
+    struct region_owner *owner = calloc(1, sizeof(*owner));
+    struct vmm__super super;
+    int rc;
+
+    if (!owner) {
+        return VMM_E_NOMEM;
+    }
+    rc = vmm__media_pmem2_open(path, 0, logger, &owner->media);
+    rc = rc ? rc : vmm__region_super(&owner->media, logger, &super);
+    if (!rc && (super.geo.nr_slots || storage_path)) {
+        rc = open_store(&super.geo, storage_path, logger, &owner->store);
+    }
+    /* The region first: storage that nobody points to is found to be so. */
+    if (!rc) {
+        vmm__region_wipe(&owner->media);
+        rc = owner->store.self ? vmm__store_file_disown(&owner->store) : 0;
+        remove_file(path);
+        remove_file(storage_path);
+    }
+    region_owner_free(owner);
+    return rc;
 }
 
 int vmm_region_check(const char *path, const char *storage_path,

@@ -45,7 +45,7 @@ static int ut_statfs(const char *path, struct statfs *st_out)
 /* A test that hangs ends by this. */
 #define PATIENCE_S 120
 
-static char dir[64], paths[5][96];
+static char dir[64], paths[6][96];
 static struct conf template;
 static int conf_rc;
 static unsigned int nr_conf_reads, nr_conf_changes;
@@ -88,6 +88,7 @@ void conf_dispose(struct conf *conf)
     free(conf->index_dir);
     free(conf->log_level);
     free(conf->on_stop);
+    free(conf->blocks_path);
     conf_init(conf);
 }
 
@@ -101,6 +102,7 @@ int conf_read(const char *path, bool must_exist, struct conf *conf_out)
     }
     *conf_out = template;
     conf_out->socket_path = strdup(template.socket_path);
+    conf_out->blocks_path = strdup(template.blocks_path);
     conf_out->lock_path = strdup(template.lock_path);
     conf_out->state_dir = strdup(template.state_dir);
     conf_out->store_dir = strdup(template.store_dir);
@@ -137,17 +139,18 @@ static struct daemon_deps deps = {
 static void begin(void)
 {
     static const char *const names[] = { "sock", "lock", "state", "store",
-                                         "index" };
+                                         "index", "blocks" };
     unsigned int i;
 
     (void)alarm(PATIENCE_S);
     fake_host_make_dir(dir);
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < 6; i++) {
         (void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", dir, names[i]);
     }
     template = (struct conf){
         .socket_path = paths[0], .lock_path = paths[1],
         .state_dir = paths[2], .store_dir = paths[3], .index_dir = paths[4],
+        .blocks_path = paths[5],
         .log_level = (char *)(uintptr_t)"error",
         .on_stop = (char *)(uintptr_t)"keep",
         .harvest_interval_ms = 1000, .io_error_retries = 5,

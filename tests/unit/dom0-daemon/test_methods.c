@@ -8,8 +8,10 @@
 #include "dom0-daemon/methods.c"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "dom0-daemon/record.h"
 #include "lib/fake_host.h"
@@ -91,10 +93,12 @@ static void begin(void)
     CU_ASSERT_EQUAL_FATAL(loop_open(&loop), 0);
     methods = (struct methods){
         .state = METHODS_RUNNING, .version = "1.2",
-        .toolstack_ops = &fake_toolstack_ops,
+        .toolstack_ops = &fake_toolstack_ops, .blocks_path = "/a/blocks",
     };
+    CU_ASSERT_EQUAL_FATAL(regions_open(loop, &conf, &methods.regions), 0);
     CU_ASSERT_EQUAL_FATAL(sessions_open(loop, &conf, &fake_toolstack_ops,
-                                        NULL, &fake_pager_ops, ready, NULL,
+                                        NULL, &fake_pager_ops,
+                                        methods.regions, ready, NULL,
                                         &methods.sessions), 0);
     nr_answers = 0;
 }
@@ -133,6 +137,7 @@ static void end(void)
     sessions_stop(methods.sessions, false, stopped, &is_stopped);
     UNTIL(is_stopped);
     sessions_close(methods.sessions);
+    regions_close(methods.regions);
     loop_close(loop);
     CU_ASSERT_EQUAL(fake_host_nr_wrong, 0);
     fake_host_remove_dir(dir);
@@ -238,7 +243,7 @@ static void methods_request__states(void)
     begin();
     for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         methods.state = states[i];
-        for (j = 0; j < sizeof(table) / sizeof(table[0]); j++) {
+        for (j = 0; table[j].name; j++) {
             bool changes = !strcmp(table[j].name, "tier-set") ||
                            !strcmp(table[j].name, "tier-off") ||
                            !strcmp(table[j].name, "tier-retry") ||
@@ -501,7 +506,299 @@ static void methods_request__session_fails(void)
     end();
 }
 
+/* Regions: real ones, in files. */
+
+#define NAME "{\"name\":\"r1\"}"
+
+static const char *create_params(const char *more)
+{
+    static char params[600];
+
+    (void)snprintf(params, sizeof(params),
+                   "{\"name\":\"r1\",\"nvm\":\"%s/r1.nvm\","
+                   "\"nvm_bytes\":16777216,\"region_bytes\":67108864,"
+                   "\"storage\":\"%s/r1.store\","
+                   "\"storage_bytes\":8388608%s}", dir, dir, more);
+    return params;
+}
+
+static void restart(void)
+{
+    bool is_stopped = false;
+
+    sessions_stop(methods.sessions, false, stopped, &is_stopped);
+    UNTIL(is_stopped);
+    sessions_close(methods.sessions);
+    regions_close(methods.regions);
+    CU_ASSERT_EQUAL_FATAL(regions_open(loop, &conf, &methods.regions), 0);
+    CU_ASSERT_EQUAL_FATAL(sessions_open(loop, &conf, &fake_toolstack_ops,
+                                        NULL, &fake_pager_ops,
+                                        methods.regions, ready, NULL,
+                                        &methods.sessions), 0);
+    CU_ASSERT_EQUAL(sessions_adopt(methods.sessions), 0);
+    regions_settle(methods.regions);
+}
+
+static void put_block(uint64_t blk, char what)
+{
+    struct region_user user;
+    char block[VMM_BLOCK_BYTES], text[128];
+
+    memset(block, what, sizeof(block));
+    block[1] = (char)(what + 1);
+    CU_ASSERT_EQUAL_FATAL(regions_export(methods.regions, "r1", "", &user,
+                                         text, sizeof(text)), 0);
+    CU_ASSERT_EQUAL(vmm_region_write(user.handle, blk, 1, block, NULL), 0);
+    regions_unexport(methods.regions, &user);
+}
+
+static char get_block(const char *snapshot, uint64_t blk)
+{
+    struct region_user user;
+    char block[VMM_BLOCK_BYTES], text[128];
+
+    CU_ASSERT_EQUAL_FATAL(regions_export(methods.regions, "r1", snapshot,
+                                         &user, text, sizeof(text)), 0);
+    CU_ASSERT_EQUAL(vmm_region_read(user.handle, user.id, blk, 1, block,
+                                    NULL), 0);
+    regions_unexport(methods.regions, &user);
+    return block[0];
+}
+
+static void region__life(void)
+{
+    begin();
+    CU_ASSERT_STRING_EQUAL(ask("region-list", NULL),
+                           "{\"id\":1,\"result\":[]}");
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    CU_ASSERT_TRUE(fails("region-create", create_params(""),
+                         "VMM_E_EXISTS"));
+    put_block(7, 'a');
+    CU_ASSERT_TRUE(works("region-snapshot",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}"));
+    CU_ASSERT_TRUE(fails("region-snapshot",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}",
+                         "VMM_E_EXISTS"));
+    put_block(7, 'b');
+    CU_ASSERT_EQUAL(get_block("s1", 7), 'a');
+    CU_ASSERT_TRUE(works("region-snapshot",
+                         "{\"name\":\"r1\",\"snapshot\":\"s2\"}"));
+    CU_ASSERT_TRUE(works("region-stat", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"name\":\"s2\","
+                                  "\"parent\":\"s1\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"nr_snapshots\":2"));
+    CU_ASSERT_EQUAL(get_block("", 7), 'b');
+    CU_ASSERT_STRING_EQUAL(ask("region-purge", NAME),
+                           "{\"id\":1,\"result\":{\"purged_blocks\":1}}");
+    CU_ASSERT_STRING_EQUAL(ask("region-purge",
+                               "{\"name\":\"r1\",\"all\":true}"),
+                           "{\"id\":1,\"result\":{\"purged_blocks\":1}}");
+    CU_ASSERT_EQUAL(get_block("s1", 7), 'a');
+
+    restart();
+    CU_ASSERT_TRUE(works("region-list", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"state\":\"open\""));
+    CU_ASSERT_EQUAL(get_block("", 7), 'b');
+    CU_ASSERT_TRUE(works("region-revert",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}"));
+    CU_ASSERT_EQUAL(get_block("", 7), 'a');
+    CU_ASSERT_TRUE(works("region-delete",
+                         "{\"name\":\"r1\",\"snapshot\":\"s2\"}"));
+    CU_ASSERT_STRING_EQUAL(ask("region-check", NAME),
+                           "{\"id\":1,\"result\":{\"nr_problems\":0,"
+                           "\"nr_repaired\":0,\"problems\":[]}}");
+    CU_ASSERT_EQUAL(get_block("", 7), 'a');
+    CU_ASSERT_TRUE(works("region-delete",
+                         "{\"name\":\"r1\",\"region\":true}"));
+    CU_ASSERT_STRING_EQUAL(ask("region-list", NULL),
+                           "{\"id\":1,\"result\":[]}");
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    CU_ASSERT_EQUAL(get_block("", 7), '\0');
+    end();
+}
+
+static void region__refused(void)
+{
+    static const struct {
+        const char *method, *params, *error;
+    } rows[] = {
+        { "region-create", NULL, "VMM_E_INVAL" },
+        { "region-create", "{\"name\":\"a\",\"nvm\":\"b\","
+          "\"region_bytes\":4096}", "VMM_E_INVAL" },
+        { "region-create", "{\"name\":\"a\",\"nvm\":\"/b\"}",
+          "VMM_E_INVAL" },
+        { "region-create", "{\"name\":\"../a\",\"nvm\":\"/b\","
+          "\"region_bytes\":4096}", "VMM_E_INVAL" },
+        { "region-create", "{\"name\":\"\",\"nvm\":\"/b\","
+          "\"region_bytes\":4096}", "VMM_E_INVAL" },
+        { "region-create", "{\"name\":\"a\",\"nvm\":\"/nowhere/b\","
+          "\"region_bytes\":4096}", "VMM_E_NOENT" },
+        { "region-create", "{\"name\":\"a\",\"nvm\":\"/b\","
+          "\"region_bytes\":4096,\"purge_low_percent\":21}",
+          "VMM_E_RANGE" },
+        { "region-create", "{\"name\":\"a\",\"nvm\":\"/b\","
+          "\"region_bytes\":4096,\"purge_high_percent\":101}",
+          "VMM_E_RANGE" },
+        { "region-list", "{\"name\":\"a\"}", "VMM_E_NOENT" },
+        { "region-list", "{\"name\":1}", "VMM_E_INVAL" },
+        { "region-stat", NULL, "VMM_E_INVAL" },
+        { "region-check", "{\"name\":\"r1\",\"repair\":1}",
+          "VMM_E_INVAL" },
+        { "region-purge", "{\"name\":\"r1\",\"free_percent\":101}",
+          "VMM_E_RANGE" },
+        { "region-snapshot", NAME, "VMM_E_INVAL" },
+        { "region-snapshot", "{\"name\":\"r1\",\"snapshot\":\"a/b\"}",
+          "VMM_E_INVAL" },
+        { "region-revert", "{\"name\":\"r1\",\"snapshot\":\"x\"}",
+          "VMM_E_NOENT" },
+        { "region-delete", NAME, "VMM_E_INVAL" },
+        { "region-delete", "{\"name\":\"r1\",\"snapshot\":\"x\","
+          "\"region\":true}", "VMM_E_INVAL" },
+        { "region-export", "{\"name\":\"x\"}", "VMM_E_NOENT" },
+    };
+    size_t i;
+
+    begin();
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CU_ASSERT_TRUE(fails(rows[i].method, rows[i].params, rows[i].error));
+    }
+    CU_ASSERT_STRING_EQUAL(ask("region-export", NAME),
+                           "{\"id\":1,\"result\":{\"socket\":"
+                           "\"/a/blocks\"}}");
+    CU_ASSERT_TRUE(works("region-list", NULL));
+    CU_ASSERT_PTR_NULL(strstr(answer, "\"name\":\"a\""));
+    end();
+}
+
+static void region__in_use(void)
+{
+    struct region_user user, other;
+    char text[128];
+
+    begin();
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    CU_ASSERT_TRUE(works("region-snapshot",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}"));
+    CU_ASSERT_EQUAL(regions_export(methods.regions, "r1", "s1", &user, text,
+                                   sizeof(text)), 0);
+    CU_ASSERT_TRUE(fails("region-delete",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}",
+                         "VMM_E_BUSY"));
+    CU_ASSERT_TRUE(fails("region-delete",
+                         "{\"name\":\"r1\",\"region\":true}",
+                         "VMM_E_BUSY"));
+    CU_ASSERT_TRUE(fails("region-check", NAME, "VMM_E_BUSY"));
+    CU_ASSERT_TRUE(fails("region-revert",
+                         "{\"name\":\"r1\",\"snapshot\":\"s1\"}",
+                         "VMM_E_BUSY"));
+    CU_ASSERT_TRUE(works("region-list", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"nr_exports\":1"));
+    CU_ASSERT_EQUAL(regions_export(methods.regions, "r1", "x", &other, text,
+                                   sizeof(text)), VMM_E_NOENT);
+    CU_ASSERT_EQUAL(regions_export(methods.regions, "x", "", &other, text,
+                                   sizeof(text)), VMM_E_NOENT);
+    regions_unexport(methods.regions, &user);
+    CU_ASSERT_TRUE(works("region-check", NAME));
+    end();
+}
+
+static bool is_exportable(void)
+{
+    struct region_user user;
+    char text[128];
+    int rc = regions_export(methods.regions, "r1", "", &user, text,
+                            sizeof(text));
+
+    if (!rc) {
+        regions_unexport(methods.regions, &user);
+    }
+    return !rc;
+}
+
+#define REGION_TARGET(domain) \
+    "{\"domain\":" domain ",\"target\":4096,\"region\":\"r1\"}"
+
+static void region__for_a_domain(void)
+{
+    struct region_user user;
+    char text[128];
+
+    begin();
+    (void)fake_host_add(1, 1);
+    (void)fake_host_add(2, 1);
+    CU_ASSERT_TRUE(fails("tier-set", REGION_TARGET("1"), "VMM_E_NOENT"));
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    put_block(1, 'x');
+    CU_ASSERT_TRUE(fails("tier-set", REGION_TARGET("1"), "VMM_E_EXISTS"));
+    CU_ASSERT_TRUE(works("region-delete",
+                         "{\"name\":\"r1\",\"region\":true}"));
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    CU_ASSERT_TRUE(works("tier-set", REGION_TARGET("1")));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"store\":\"region:r1\""));
+    CU_ASSERT_TRUE(fails("tier-set", REGION_TARGET("2"), "VMM_E_BUSY"));
+    CU_ASSERT_TRUE(works("tier-set", REGION_TARGET("1")));
+    CU_ASSERT_TRUE(works("tier-set", TARGET("8192")));
+    CU_ASSERT_TRUE(fails("tier-set", "{\"domain\":1,\"target\":4096,"
+                         "\"region\":\"r2\"}", "VMM_E_EXISTS"));
+    CU_ASSERT_EQUAL(regions_export(methods.regions, "r1", "", &user, text,
+                                   sizeof(text)), VMM_E_BUSY);
+    CU_ASSERT_TRUE(fails("region-delete",
+                         "{\"name\":\"r1\",\"region\":true}",
+                         "VMM_E_BUSY"));
+
+    restart();
+    UNTIL(strstr(ask("tier-list", NULL),
+                 "\"session\":\"active\"") != NULL);
+    CU_ASSERT_TRUE(works("region-list", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"domid\":1"));
+    CU_ASSERT_TRUE(works("tier-off", "{\"domain\":1}"));
+    CU_ASSERT_TRUE(works("tier-set", REGION_TARGET("2")));
+
+    /* A domain that ends while nobody looks leaves nothing. */
+    fake_host_kill(2, false);
+    restart();
+    UNTIL(!strstr(ask("region-list", NAME), "\"domid\""));
+    UNTIL(is_exportable());
+    end();
+}
+
+/* One that cannot be opened stays, until it is seen to. */
+static void region__damaged(void)
+{
+    char path[100], zeros[8192] = "";
+    int fd;
+
+    begin();
+    CU_ASSERT_TRUE(works("region-create", create_params("")));
+    (void)snprintf(path, sizeof(path), "%s/r1.nvm", dir);
+    regions_close(methods.regions);
+    methods.regions = NULL;
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    CU_ASSERT_EQUAL(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
+    (void)close(fd);
+    log_set_level(VMM_LOG_ERROR);
+    restart();
+    CU_ASSERT_TRUE(works("region-list", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"state\":\"failed\","
+                                  "\"error\":\"VMM_E_FORMAT\""));
+    CU_ASSERT_TRUE(fails("region-stat", NAME, "VMM_E_BUSY"));
+    (void)ask("region-check", NAME);
+    CU_ASSERT_TRUE(works("region-list", NAME));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"state\":\"failed\""));
+    CU_ASSERT_TRUE(works("region-delete",
+                         "{\"name\":\"r1\",\"region\":true}"));
+    CU_ASSERT_STRING_EQUAL(ask("region-list", NULL),
+                           "{\"id\":1,\"result\":[]}");
+    end();
+}
+
 static const struct ut_case cases[] = {
+    UT_CASE(region__life),
+    UT_CASE(region__refused),
+    UT_CASE(region__in_use),
+    UT_CASE(region__for_a_domain),
+    UT_CASE(region__damaged),
     UT_CASE(methods_request__small_ones),
     UT_CASE(methods_request__not_known),
     UT_CASE(methods_request__states),

@@ -60,6 +60,7 @@ static char dir[64];
 static char state_dir[80], store_dir[80], index_dir[80];
 static struct conf conf;
 static struct loop *loop;
+static struct regions *regions;
 static struct sessions *sessions;
 static unsigned int nr_ready, nr_stopped;
 
@@ -82,9 +83,10 @@ static void start_daemon(void)
 {
     CU_ASSERT_EQUAL_FATAL(loop_open(&loop), 0);
     nr_ready = nr_stopped = 0;
+    CU_ASSERT_EQUAL_FATAL(regions_open(loop, &conf, &regions), 0);
     CU_ASSERT_EQUAL_FATAL(sessions_open(loop, &conf, &fake_toolstack_ops,
-                                        NULL, &fake_pager_ops, count,
-                                        &nr_ready, &sessions), 0);
+                                        NULL, &fake_pager_ops, regions,
+                                        count, &nr_ready, &sessions), 0);
     /* Time passes when the test says so. */
     loop_remove(sessions->tick_event);
     sessions->tick_event = NULL;
@@ -144,6 +146,7 @@ static void stop_daemon(bool drain)
     CU_ASSERT_EQUAL(nr_stopped, 1);
     CU_ASSERT_TRUE(vmm__list_empty(&sessions->waiters));
     sessions_close(sessions);
+    regions_close(regions);
     loop_close(loop);
 }
 
@@ -872,6 +875,7 @@ static void sessions_stop__drain(void)
     UNTIL(nr_stopped);
     CU_ASSERT_FALSE(HAS_RECORD(1) || domain->session);
     sessions_close(sessions);
+    regions_close(regions);
     loop_close(loop);
 
     /* Once more, and it takes too long: the next one goes on with it. */
@@ -922,6 +926,7 @@ static void sessions_stop__in_each_phase(void)
     UNTIL(nr_stopped);
     CU_ASSERT_EQUAL(answer.rc, VMM_E_CANCELED);
     sessions_close(sessions);
+    regions_close(regions);
     loop_close(loop);
     CU_ASSERT_TRUE(domain->session);
     CU_ASSERT_EQUAL(on_disk(1).record.state, RECORD_OPENING);
@@ -940,6 +945,7 @@ static void sessions_stop__in_each_phase(void)
     hold(&domain->hold_open, false);
     UNTIL(nr_stopped);
     sessions_close(sessions);
+    regions_close(regions);
     loop_close(loop);
     CU_ASSERT_EQUAL(answer.nr, 1);
     CU_ASSERT_TRUE(answer.rc != 0);
@@ -1189,6 +1195,7 @@ static void ended__drained_when_told_to_stop(void)
     CU_ASSERT_EQUAL(answer.rc, 0);
     CU_ASSERT_FALSE(HAS_RECORD(1) != domain->session);
     sessions_close(sessions);
+    regions_close(regions);
     loop_close(loop);
     end();
 }

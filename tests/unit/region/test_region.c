@@ -325,9 +325,18 @@ static void purge__cold_ones(void)
     begin();
     CU_ASSERT_EQUAL(put(1, 10), 0);
     CU_ASSERT_EQUAL(put(2, 20), 0);
+    /* Written is as good as read. */
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_COLD, 8, 0, purges), 0);
     has(VMM__POINT_RUNNING, 2, 20);
-    CU_ASSERT_EQUAL(purge(VMM__PURGE_COLD, 1, 0, purges), 1);
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_COLD, 8, 0, purges), 1);
     has(VMM__POINT_RUNNING, 2, 20);
+    /* Who must have some gets what is cold first. */
+    CU_ASSERT_EQUAL(put(3, 30), 0);
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_COLD, 8, 0, purges), 0);
+    has(VMM__POINT_RUNNING, 3, 30);
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_ANY, 1, 0, purges), 1);
+    has(VMM__POINT_RUNNING, 3, 30);
+    CU_ASSERT_EQUAL(purge(VMM__PURGE_ANY, 1, 0, purges), 1);
     end();
 }
 

@@ -133,11 +133,10 @@ static bool begin(struct vmm__purger *purger, struct vmm__purge_job *job,
             end(job, VMM_E_NOSPC);
         } else if (!none) {
             purger->more = true;
-        } else if (job->what == VMM__PURGE_ANY ||
-                   (job->what == VMM__PURGE_COLD && !job->any)) {
+        } else if (job->what != VMM__PURGE_SNAPSHOT_ONLY) {
             end(job, 0);
         } else {
-            job->what++;
+            job->what = job->any ? VMM__PURGE_ANY : VMM__PURGE_COLD;
             purger->more = true;
         }
         return false;

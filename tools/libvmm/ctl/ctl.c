@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/stream.h"
+#include "ctl/field.h"
 #include "format/json.h"
 #include "include/vmm_ctl.h"
 
@@ -86,18 +88,10 @@ const char *vmm_ctl_tier_state(const struct vmm_ctl_tier *tier)
            : vmm_ctl_session_state_name(tier->state);
 }
 
-/* What of the statistics is a plain number, under its own name. */
-struct field {
-    const char *name;
-    size_t offset;
-    size_t size;
-};
-#define FIELD(type, member) \
-    { #member, offsetof(type, member), sizeof(((type *)0)->member) }
-#define STAT(member) FIELD(struct vmm_pager_stat, member)
-#define CLASS(member) FIELD(struct vmm_pager_class_stat, member)
+#define STAT(member) VMM__FIELD(struct vmm_pager_stat, member)
+#define CLASS(member) VMM__FIELD(struct vmm_pager_class_stat, member)
 
-static const struct field stat_fields[] = {
+static const struct vmm__field stat_fields[] = {
     STAT(total_pages), STAT(resident_pages), STAT(paged_pages),
     STAT(same_filled_pages), STAT(target_pages), STAT(floor_pages),
     STAT(working_set_pages), STAT(store_used_bytes), STAT(store_max_bytes),
@@ -106,56 +100,11 @@ static const struct field stat_fields[] = {
     STAT(nr_io_retries), STAT(prefetch_depth), STAT(generation),
 };
 
-static const struct field class_fields[] = {
+static const struct vmm__field class_fields[] = {
     CLASS(nr_requests), CLASS(nr_failed), CLASS(nr_promoted),
     CLASS(nr_queued), CLASS(nr_inflight),
     CLASS(p50_ns), CLASS(p99_ns), CLASS(p999_ns), CLASS(max_ns),
 };
-
-static void put_fields(struct vmm__json_out *out, const struct field *fields,
-                       size_t nr, const void *base)
-{
-    size_t i;
-
-    for (i = 0; i < nr; i++) {
-        const char *at = (const char *)base + fields[i].offset;
-        uint64_t number64;
-        uint32_t number32;
-
-        if (fields[i].size == sizeof(number64)) {
-            memcpy(&number64, at, sizeof(number64));
-        } else {
-            memcpy(&number32, at, sizeof(number32));
-            number64 = number32;
-        }
-        vmm__json_put_u64(out, fields[i].name, number64);
-    }
-}
-
-static int get_fields(const struct vmm__json_value *object,
-                      const struct field *fields, size_t nr, void *base)
-{
-    size_t i;
-
-    for (i = 0; i < nr; i++) {
-        char *at = (char *)base + fields[i].offset;
-        uint64_t number64;
-        uint32_t number32;
-
-        if (vmm__json_get_u64(object, fields[i].name, &number64)) {
-            return VMM_E_FORMAT;
-        }
-        if (fields[i].size == sizeof(number64)) {
-            memcpy(at, &number64, sizeof(number64));
-        } else if (number64 <= UINT32_MAX) {
-            number32 = (uint32_t)number64;
-            memcpy(at, &number32, sizeof(number32));
-        } else {
-            return VMM_E_FORMAT;
-        }
-    }
-    return 0;
-}
 
 void vmm_ctl_put_tier(struct vmm__json_out *out,
                       const struct vmm_ctl_tier *tier)
@@ -181,11 +130,11 @@ void vmm_ctl_put_tier(struct vmm__json_out *out,
     if (error) {
         vmm__json_put_u64(out, "failed_gfn", tier->stat.failed_gfn);
     }
-    put_fields(out, stat_fields, NR(stat_fields), &tier->stat);
+    vmm__put_fields(out, stat_fields, NR(stat_fields), &tier->stat);
     vmm__json_put_object(out, "classes");
     for (i = 0; i < VMM_NR_REQCLASSES; i++) {
         vmm__json_put_object(out, vmm_reqclass_name((enum vmm_reqclass)i));
-        put_fields(out, class_fields, NR(class_fields),
+        vmm__put_fields(out, class_fields, NR(class_fields),
                    &tier->stat.reqclass[i]);
         vmm__json_end_object(out);
     }
@@ -211,7 +160,7 @@ static int get_stat(const struct vmm__json_value *value, const char *state,
         vmm__json_get_u64(value, "failed_gfn", &stat->failed_gfn)) {
         return VMM_E_FORMAT;
     }
-    rc = get_fields(value, stat_fields, NR(stat_fields), stat);
+    rc = vmm__get_fields(value, stat_fields, NR(stat_fields), stat);
     if (rc) {
         return rc;
     }
@@ -219,7 +168,7 @@ static int get_stat(const struct vmm__json_value *value, const char *state,
     for (i = 0; i < VMM_NR_REQCLASSES; i++) {
         class = vmm__json_member(classes,
                                  vmm_reqclass_name((enum vmm_reqclass)i));
-        rc = get_fields(class, class_fields, NR(class_fields),
+        rc = vmm__get_fields(class, class_fields, NR(class_fields),
                         &stat->reqclass[i]);
         if (rc) {
             return rc;
@@ -511,25 +460,6 @@ const char *vmm_ctl_message(const vmm_ctl *ctl)
     return ctl->message;
 }
 
-static int send_all(struct vmm_ctl *ctl, const char *text, size_t len)
-{
-    ssize_t r;
-
-    while (len) {
-        r = send(ctl->fd, text, len, MSG_NOSIGNAL);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r < 0) {
-            return fail(ctl, VMM_E_PEER, "vmmd is gone: %s",
-                        strerror(errno));
-        }
-        text += r;
-        len -= (size_t)r;
-    }
-    return 0;
-}
-
 static int request(struct vmm_ctl *ctl, const char *method,
                    struct vmm__json_out *params)
 {
@@ -568,7 +498,8 @@ static int request(struct vmm_ctl *ctl, const char *method,
         rc = fail(ctl, rc, "the request cannot be put together: %s",
                   vmm_error_text(rc));
     } else {
-        rc = send_all(ctl, line, len + 1);
+        rc = vmm__send_all(ctl->fd, line, len + 1) ? 0 :
+             fail(ctl, VMM_E_PEER, "vmmd is gone: %s", strerror(errno));
     }
     vmm__json_free(json);
     free(text);

@@ -40,12 +40,20 @@ struct vmm_region_create_opts {
 };
 void vmm_region_create_opts_init(struct vmm_region_create_opts *opts_out);
 /*
- * Errors: VMM_E_EXISTS: the file, or the storage holds something; VMM_E_RANGE;
+ * Errors: VMM_E_EXISTS: the file, or the device holds something; VMM_E_RANGE;
  * VMM_E_NOSPC, VMM_E_PERM, VMM_E_BUSY, VMM_E_IO, VMM_E_NOTSUP; what was made
  * until then is removed again.
  */
 int vmm_region_create(const struct vmm_region_create_opts *opts,
                       const struct vmm_logger *logger);
+
+/*
+ * Nothing of it can be read any more: files are removed; a device is not a
+ * region, or a region's storage, any more.  Both must be: its own.
+ * Errors: as of open().
+ */
+int vmm_region_destroy(const char *path, const char *storage_path,
+                       const struct vmm_logger *logger);
 
 /*
  * storage_path: NULL only if the region has no storage.

@@ -192,6 +192,18 @@ int vmm__store_file_open(const char *path, uint64_t size_bytes, bool create,
     return 0;
 }
 
+int vmm__store_file_disown(const struct vmm__store *store)
+{
+    static const _Alignas(BLOCK_BYTES) uint8_t zeros[BLOCK_BYTES];
+    const struct vmm__storefile *file = store->self;
+
+    if (pwrite(file->fd, zeros, BLOCK_BYTES, 0) != BLOCK_BYTES ||
+        fdatasync(file->fd)) {
+        return vmm__storefile_error(errno);
+    }
+    return 0;
+}
+
 void vmm__store_file_close(struct vmm__store *store)
 {
     if (store->self) {

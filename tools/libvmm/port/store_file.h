@@ -24,6 +24,8 @@ int vmm__store_file_open(const char *path, uint64_t size_bytes, bool create,
                          const uint8_t uuid[16],
                          const struct vmm_logger *logger,
                          struct vmm__store *store_out);
+/* It is nobody's any more.  VMM_E_IO. */
+int vmm__store_file_disown(const struct vmm__store *store);
 void vmm__store_file_close(struct vmm__store *store);
 
 #endif

@@ -371,6 +371,20 @@ static void check_trees(struct check *c)
     }
 }
 
+/* Tables that nothing leads to, as a crash leaves them, are whole as well. */
+static void check_orphans(struct check *c)
+{
+    struct vmm__desc desc;
+    uint64_t pblk;
+
+    for (pblk = c->geo.data_pblk; pblk < c->geo.nr_pblks; pblk++) {
+        if (!c->reached[pblk] && vmm__desc_of(c->descs[pblk], &desc) &&
+            desc.type == VMM__DESC_TABLE && is_live(c, desc.owner)) {
+            check_table(c, desc.owner, pblk, desc.level, desc.base, false);
+        }
+    }
+}
+
 /* What is used, and nobody refers to it.  After a crash that is so. */
 static void check_leaks(struct check *c)
 {
@@ -433,6 +447,8 @@ int vmm__region_check(const struct vmm__media *media,
     check_trees(&c);
     if (c.super.clean) {
         check_leaks(&c);
+    } else {
+        check_orphans(&c);
     }
 
  out:

@@ -13,23 +13,22 @@
 
 /* Looked at in one call, so that it takes no long time. */
 #define PICK_TABLES 64u
-/* To the end, then all over again, as what is cold shows then. */
-#define PICK_WRAPS 3u
+/*
+ * How often to come to the end without a find before there is none: what is
+ * read is passed over once by ANY, and is cold then (a clock's second chance).
+ */
+static const unsigned int pick_wraps[] = {
+    [VMM__PURGE_SNAPSHOT_ONLY] = 2,
+    [VMM__PURGE_COLD] = 1,
+    [VMM__PURGE_ANY] = 3,
+};
 
 static bool wanted(struct vmm__region *r, enum vmm__purge_what what,
                    bool referred, uint64_t pblk)
 {
-    switch (what) {
-    case VMM__PURGE_SNAPSHOT_ONLY:
-        return !referred;
-    case VMM__PURGE_COLD:
-        return !referred ||
-               !atomic_exchange_explicit(&r->heat[pblk], 0,
-                                         memory_order_relaxed);
-    case VMM__PURGE_ANY:
-        break;
-    }
-    return true;
+    return !referred || (what != VMM__PURGE_SNAPSHOT_ONLY &&
+                         !atomic_exchange_explicit(&r->heat[pblk], 0,
+                                                   memory_order_relaxed));
 }
 
 /* Those of one leaf table from `index' on; points lock shared. */
@@ -38,7 +37,7 @@ static unsigned int pick_leaf(struct vmm__region *r, uint64_t pblk,
                               struct vmm__purge *purges)
 {
     const _Atomic uint64_t *mine = page_at(r, pblk), *active = NULL;
-    unsigned int nr = 0, *index = &r->purge_next.index;
+    unsigned int nr = 0, *index = &r->purge_next[what].index;
     struct vmm__desc desc;
     uint64_t leaf = 0;
 
@@ -83,22 +82,22 @@ static unsigned int pick_leaf(struct vmm__region *r, uint64_t pblk,
 static bool table_at_cursor(struct vmm__region *r, enum vmm__purge_what what,
                             uint64_t *pblk_out)
 {
+    struct purge_cursor *next = &r->purge_next[what];
     bool found = false;
 
     pthread_mutex_lock(&r->alloc_lock);
-    for (; r->purge_next.point < r->geo.nr_points; r->purge_next.point++) {
-        const struct vmm__u64vec *tables =
-            &r->points[r->purge_next.point].tables;
+    for (; next->point < r->geo.nr_points; next->point++) {
+        const struct vmm__u64vec *tables = &r->points[next->point].tables;
 
-        if (r->purge_next.table < tables->nr &&
+        if (next->table < tables->nr &&
             !(what == VMM__PURGE_SNAPSHOT_ONLY &&
-              r->purge_next.point == atomic_load(&r->running))) {
-            *pblk_out = tables->v[r->purge_next.table];
+              next->point == atomic_load(&r->running))) {
+            *pblk_out = tables->v[next->table];
             found = true;
             break;
         }
-        r->purge_next.table = 0;
-        r->purge_next.index = 0;
+        next->table = 0;
+        next->index = 0;
     }
     pthread_mutex_unlock(&r->alloc_lock);
     return found;
@@ -107,30 +106,27 @@ static bool table_at_cursor(struct vmm__region *r, enum vmm__purge_what what,
 static unsigned int pick(struct vmm__region *r, enum vmm__purge_what what,
                          unsigned int max, struct vmm__purge *purges)
 {
+    struct purge_cursor *next = &r->purge_next[what];
     unsigned int nr = 0, tables;
     uint64_t pblk;
 
-    if (r->purge_next.what != what) {
-        r->purge_next.what = what;
-        r->purge_next.wraps = 0;
-    }
     for (tables = 0; nr < max && tables < PICK_TABLES &&
-                     r->purge_next.wraps < PICK_WRAPS; tables++) {
+                     next->wraps < pick_wraps[what]; tables++) {
         pthread_rwlock_rdlock(&r->points_lock);
         if (!table_at_cursor(r, what, &pblk)) {
-            r->purge_next.point = 0;
-            r->purge_next.wraps++;
+            next->point = 0;
+            next->wraps++;
         } else {
             nr += pick_leaf(r, pblk, what, max - nr, &purges[nr]);
-            if (r->purge_next.index == VMM__PAGE_WORDS) {
-                r->purge_next.index = 0;
-                r->purge_next.table++;
+            if (next->index == VMM__PAGE_WORDS) {
+                next->index = 0;
+                next->table++;
             }
         }
         pthread_rwlock_unlock(&r->points_lock);
     }
-    if (nr) {
-        r->purge_next.wraps = 0;
+    if (nr && what != VMM__PURGE_COLD) {
+        next->wraps = 0;
     }
     return nr;
 }
@@ -158,9 +154,10 @@ unsigned int vmm__region_purge_pick(struct vmm__region *r,
     pthread_mutex_lock(&r->purge_lock);
     nr = pick(r, what, max, purges_out);
     nr_slots = nr ? vmm__slots_alloc(r, nr, &first) : 0;
-    *end_out = r->purge_next.wraps >= PICK_WRAPS || (nr && !nr_slots);
+    *end_out = r->purge_next[what].wraps >= pick_wraps[what] ||
+               (nr && !nr_slots);
     if (*end_out) {
-        r->purge_next.wraps = 0;
+        r->purge_next[what].wraps = 0;
     }
     r->nr_slot_uses++;
     for (i = 0; i < nr; i++) {

@@ -71,46 +71,6 @@ int vmm__region_create(const struct vmm__media *media,
     return 0;
 }
 
-int vmm__region_super(const struct vmm__media *media,
-                      const struct vmm_logger *logger,
-                      struct vmm__super *super_out)
-{
-    struct vmm__super supers[2];
-    int rcs[2], rc;
-    unsigned int i;
-
-    if (media->len_bytes < 2 * VMM__BLOCK_BYTES) {
-        vmm__log(logger, VMM_LOG_ERROR, "too small for a region");
-        return VMM_E_FORMAT;
-    }
-    for (i = 0; i < 2; i++) {
-        rcs[i] = vmm__super_decode(media->base + i * VMM__BLOCK_BYTES,
-                                   &supers[i]);
-    }
-    if (rcs[0] == VMM_E_VERSION || rcs[1] == VMM_E_VERSION) {
-        vmm__log(logger, VMM_LOG_ERROR,
-                 "the region was made by a later version, or for it");
-        return VMM_E_VERSION;
-    }
-    if (rcs[0] && rcs[1]) {
-        rc = rcs[0] == VMM_E_CHECKSUM || rcs[1] == VMM_E_CHECKSUM
-             ? VMM_E_CHECKSUM : VMM_E_FORMAT;
-        vmm__log(logger, VMM_LOG_ERROR, rc == VMM_E_CHECKSUM
-                 ? "both superblocks are damaged" : "not a region");
-        return rc;
-    }
-    i = rcs[0] || (!rcs[1] && supers[1].seq > supers[0].seq);
-    if (supers[i].geo.nr_pblks > media->len_bytes / VMM__BLOCK_BYTES) {
-        vmm__log(logger, VMM_LOG_ERROR,
-                 "the region has %llu blocks, and only %llu are there",
-                 (unsigned long long)supers[i].geo.nr_pblks,
-                 (unsigned long long)media->len_bytes / VMM__BLOCK_BYTES);
-        return VMM_E_FORMAT;
-    }
-    *super_out = supers[i];
-    return 0;
-}
-
 static int damaged(struct vmm__region *r, const char *what, uint64_t where)
 {
     vmm__log(&r->logger, VMM_LOG_ERROR,

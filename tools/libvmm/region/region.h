@@ -41,6 +41,11 @@ int vmm__region_create(const struct vmm__media *media,
                        struct vmm__region_geometry *geo, bool zeroed,
                        const struct vmm_logger *logger);
 
+/* Is there one, in whatever state, or of another version? */
+bool vmm__region_is(const struct vmm__media *media);
+/* There is none any more. */
+void vmm__region_wipe(const struct vmm__media *media);
+
 /* The superblock of a region; errors: those of open() that it tells. */
 int vmm__region_super(const struct vmm__media *media,
                       const struct vmm_logger *logger,
@@ -136,14 +141,15 @@ struct vmm__purge {
 enum vmm__purge_what {
     VMM__PURGE_SNAPSHOT_ONLY,   /* what the running point does not refer to */
     VMM__PURGE_COLD,            /* and what nobody read since last time */
-    VMM__PURGE_ANY,
+    VMM__PURGE_ANY,             /* what is cold first */
 };
 /*
  * Up to `max' blocks, the slots of which follow each other: fewer if storage
  * is fragmented, or not so many are to be had.  Write them, make them durable,
  * and call purged(), whatever came of it.  One at a time: no picks of two
  * threads.  Returns how many; looks at a bounded piece of the region, so none
- * means that there are none, or no slots, only if *end_out.
+ * means that there are none, or no slots, only if *end_out; then it begins
+ * again.
  */
 unsigned int vmm__region_purge_pick(struct vmm__region *region,
                                     enum vmm__purge_what what,

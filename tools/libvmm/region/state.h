@@ -91,12 +91,11 @@ struct vmm__region {
     _Atomic uint64_t *guesses;
     _Atomic uint8_t *heat;      /* per pblk: read since the last look */
     struct reaping reaping;
-    struct {
-        enum vmm__purge_what what;
+    struct purge_cursor {
         uint32_t point;
         size_t table;
         unsigned int index, wraps;  /* ... since something was found */
-    } purge_next;
+    } purge_next[VMM__PURGE_ANY + 1];
     uint64_t nr_slot_uses;      /* under the purge lock */
     _Atomic uint64_t nr_purged, nr_recalled, nr_lost;
 };

@@ -1,2 +1,2 @@
 # io/engine.c
-s/ \|\| now_ns < engine->hold_until_ns\)/)/
+s/ \|\| now_ns < engine->hold_until_ns;/;/
