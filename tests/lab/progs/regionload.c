@@ -7,6 +7,7 @@
  *                                           bytes: 0 of devices
  *   regionload run MEDIA STORAGE SECONDS    purges and snapshots meanwhile
  *   regionload verify MEDIA STORAGE AT-LEAST
+ *   regionload check MEDIA STORAGE           of any region
  *
  * Write i, of 1 and on, goes to a block that i alone decides, and writes i;
  * each is acknowledged before the next begins.  So a region that has write n
@@ -212,15 +213,16 @@ int main(int argc, char **argv)
         must(vmm_region_create(&opts, &logger), "create");
         return 0;
     }
-    if (argc != 5) {
-        return 2;
-    }
-    if (!strcmp(argv[1], "verify")) {
+    if (argc >= 4 && (!strcmp(argv[1], "verify") ||
+                      !strcmp(argv[1], "check"))) {
         must(vmm_region_check(argv[2], argv[3], told, NULL, &logger, &nr),
              "check");
         if (nr) {
             return 1;
         }
+    }
+    if (argc != 5) {
+        return argc == 4 && !strcmp(argv[1], "check") ? 0 : 2;
     }
     must(vmm_region_open(argv[2], argv[3], &logger, &region), "open");
     if (!strcmp(argv[1], "run")) {
