@@ -415,7 +415,11 @@ static void usage__of_points(void)
     CU_ASSERT_EQUAL(put(1, 10), 0);
     CU_ASSERT_EQUAL(put(2, 20), 0);
     CU_ASSERT_EQUAL(put(600, 30), 0);
-    CU_ASSERT_EQUAL(put(3, 0), 0);
+    memset(page, 5, sizeof(page));
+    CU_ASSERT_EQUAL(vmm__region_write(region, 3, page), 0);
+    CU_ASSERT_EQUAL(put(4, 0), 0);
+    CU_ASSERT_EQUAL(put(5, 50), 0);
+    CU_ASSERT_EQUAL(vmm__region_discard(region, 5), 0);
     uses(VMM__POINT_RUNNING, 4, 3, 0, 1, 4);
     a = snapshot("a");
     uses(VMM__POINT_RUNNING, 4, 3, 0, 1, 0);

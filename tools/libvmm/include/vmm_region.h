@@ -151,7 +151,7 @@ int vmm_region_stat(vmm_region *region, struct vmm_region_stat *stat);
 struct vmm_region_usage {
     uint32_t size;              /* sizeof, set by the caller */
     uint32_t _res1;
-    uint64_t nr_blocks;         /* that were written: the sum of these: */
+    uint64_t nr_blocks;         /* but zeros; the sum of these: */
     uint64_t nr_nvm, nr_storage, nr_same_filled, nr_lost;
     uint64_t nr_exclusive;      /* of all: nobody else refers to them */
 };

@@ -171,7 +171,7 @@ void vmm__region_stat(struct vmm__region *region,
 
 /* In blocks. */
 struct vmm__region_usage {
-    uint64_t nr_blks;           /* that were written: the sum of these: */
+    uint64_t nr_blks;           /* but zeros; the sum of these: */
     uint64_t nr_nvm, nr_storage, nr_same, nr_lost;
     uint64_t nr_exclusive;      /* of all: nobody else refers to them */
 };

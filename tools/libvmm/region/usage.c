@@ -27,8 +27,14 @@ static bool child_refers(const struct vmm__region *r, uint32_t point,
 static void count(const struct vmm__region *r, uint32_t point, uint64_t blk,
                   uint64_t vb, struct vmm__region_usage *usage)
 {
+    uint64_t word = word_load(vb_at(r, vb));
+
+    /* Zeros are what was never written as well, or was discarded. */
+    if (vmm__vb_loc(word) == VMM__LOC_SAME && !vmm__vb_payload(word)) {
+        return;
+    }
     usage->nr_blks++;
-    switch (vmm__vb_loc(word_load(vb_at(r, vb)))) {
+    switch (vmm__vb_loc(word)) {
     case VMM__LOC_NVM:
     case VMM__LOC_TRANSIT:
         usage->nr_nvm++;
