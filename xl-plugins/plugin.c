@@ -141,16 +141,12 @@ static uint64_t now_ms(void)
 static void progressed(void *user, const struct vmm__json_value *value)
 {
     struct call *call = user;
-    struct vmm_ctl_tier tier;
     char text[128];
 
-    if (now_ms() - call->begun_ms < SHOW_AFTER_MS || !call->progress ||
-        vmm_ctl_get_tier(value, &tier)) {
-        return;
+    if (now_ms() - call->begun_ms >= SHOW_AFTER_MS && call->progress &&
+        call->progress(value, text, sizeof(text))) {
+        plugin_show("xl-%s: %s", call->plugin->spec->name, text);
     }
-    call->progress(&tier, text, sizeof(text));
-    plugin_show("xl-%s: domain %u: %s", call->plugin->spec->name, tier.domid,
-                text);
 }
 
 bool plugin_call(struct plugin *plugin, const char *method,
@@ -184,15 +180,78 @@ bool plugin_call(struct plugin *plugin, const char *method,
     return true;
 }
 
-struct vmm__json_out *plugin_params(const char *domain)
+struct vmm__json_out *plugin_params(const char *key, const char *value)
 {
     struct vmm__json_out *out = vmm__json_out_new(false);
 
     vmm__json_put_object(out, NULL);
-    if (domain) {
-        vmm__json_put_string(out, "domain", domain);
+    if (value) {
+        vmm__json_put_string(out, key, value);
     }
     return out;
+}
+
+bool plugin_put_size(struct plugin *plugin, struct vmm__json_out *params,
+                     const char *key, const char *text, const char *or_else,
+                     int *status_out)
+{
+    uint64_t bytes;
+    int rc;
+
+    rc = plugin_parse_size(text, &bytes);
+    if (!rc && !bytes && *or_else) {
+        rc = VMM_E_RANGE;
+    }
+    if (rc) {
+        *status_out = plugin_fail(plugin, VMM_E_INVAL, "%s: %s is %s; give a "
+                                  "number with K, M, G, T or nothing for "
+                                  "mebibytes%s", text, key,
+                                  rc == VMM_E_RANGE ? "out of range"
+                                                    : "no size", or_else);
+        return false;
+    }
+    vmm__json_put_u64(params, key, bytes);
+    return true;
+}
+
+bool plugin_put_path(struct plugin *plugin, struct vmm__json_out *params,
+                     const char *key, const char *path, int *status_out)
+{
+    char *cwd, *absolute = NULL;
+
+    if (*path == '/') {
+        vmm__json_put_string(params, key, path);
+        return true;
+    }
+    /* vmmd is somewhere else. */
+    cwd = getcwd(NULL, 0);
+    if (!*path || !cwd || asprintf(&absolute, "%s/%s", cwd, path) < 0) {
+        *status_out = plugin_fail(plugin, VMM_E_INVAL, "\"%s\": is no file "
+                                  "or device; give its absolute path", path);
+        free(cwd);
+        return false;
+    }
+    vmm__json_put_string(params, key, absolute);
+    free(absolute);
+    free(cwd);
+    return true;
+}
+
+bool plugin_print_json(struct plugin *plugin,
+                       const struct vmm__json_value *result, int *status_out)
+{
+    struct vmm__json_out *out = vmm__json_out_new(true);
+    char *text;
+    size_t len;
+
+    vmm__json_put_value(out, NULL, result);
+    if (vmm__json_out_finish(out, &text, &len)) {
+        *status_out = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
+        return false;
+    }
+    fputs(text, stdout);
+    free(text);
+    return true;
 }
 
 char *plugin_array(const struct vmm__json_value *result, bool pretty)

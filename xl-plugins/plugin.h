@@ -60,19 +60,33 @@ int plugin_end(struct plugin *plugin, int status);
 
 /*
  * Connect if need be, and call a method; false with *status_out.  From two
- * seconds on, what `progress' makes of vmmd's notifications is shown on
- * standard error, if that is a terminal.
+ * seconds on, what `progress' makes of vmmd's notifications (false: nothing)
+ * is shown on standard error, if that is a terminal.
  */
-typedef void plugin_progress_fn(const struct vmm_ctl_tier *tier, char *text,
-                                size_t text_bytes);
+typedef bool plugin_progress_fn(const struct vmm__json_value *progress,
+                                char *text, size_t text_bytes);
 bool plugin_call(struct plugin *plugin, const char *method,
                  struct vmm__json_out *params, plugin_progress_fn *progress,
                  struct vmm__json **reply_out,
                  const struct vmm__json_value **result_out,
                  int *status_out);
 void plugin_disconnect(struct plugin *plugin);
-/* { "domain": domain begun, NULL: without; plugin_call() ends it. */
-struct vmm__json_out *plugin_params(const char *domain);
+/* { key: value begun, value NULL: without; plugin_call() ends it. */
+struct vmm__json_out *plugin_params(const char *key, const char *value);
+/*
+ * A member for what was given as a size, or as the path of a file here; false
+ * with *status_out.  `or_else', "" if there is nothing, is what it may be
+ * instead.
+ */
+bool plugin_put_size(struct plugin *plugin, struct vmm__json_out *params,
+                     const char *key, const char *text, const char *or_else,
+                     int *status_out);
+bool plugin_put_path(struct plugin *plugin, struct vmm__json_out *params,
+                     const char *key, const char *path, int *status_out);
+/* All of an answer, on standard output; false with *status_out. */
+bool plugin_print_json(struct plugin *plugin,
+                       const struct vmm__json_value *result,
+                       int *status_out);
 /* A line that the next one, or the end, takes the place of. */
 void plugin_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -83,7 +83,7 @@ static void print_errors(const struct vmm_ctl_tier *tiers, uint32_t nr)
 
 static int run(struct plugin *plugin, const char *domain)
 {
-    struct vmm__json_out *params = plugin_params(domain);
+    struct vmm__json_out *params = plugin_params("domain", domain);
     const struct vmm__json_value *result;
     struct vmm_ctl_tier *tiers = NULL;
     struct vmm__json *reply = NULL;

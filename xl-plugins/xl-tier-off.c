@@ -13,17 +13,24 @@ static const struct plugin_spec spec = {
     .options = "",
 };
 
-static void draining(const struct vmm_ctl_tier *tier, char *text,
+static bool draining(const struct vmm__json_value *progress, char *text,
                      size_t text_bytes)
 {
-    if (tier->has_stat) {
-        (void)snprintf(text, text_bytes, "%llu MiB to be brought back",
-                       (unsigned long long)plugin_mib(
-                           tier->stat.paged_pages));
-    } else {
-        (void)snprintf(text, text_bytes, "%s",
-                       vmm_ctl_session_state_name(tier->state));
+    struct vmm_ctl_tier tier;
+
+    if (vmm_ctl_get_tier(progress, &tier)) {
+        return false;
     }
+    if (tier.has_stat) {
+        (void)snprintf(text, text_bytes, "domain %u: %llu MiB to be brought "
+                       "back", tier.domid,
+                       (unsigned long long)plugin_mib(
+                           tier.stat.paged_pages));
+    } else {
+        (void)snprintf(text, text_bytes, "domain %u: %s", tier.domid,
+                       vmm_ctl_session_state_name(tier.state));
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -46,7 +53,7 @@ int main(int argc, char **argv)
         return status;
     }
 
-    params = plugin_params(argv[optind]);
+    params = plugin_params("domain", argv[optind]);
     if (plugin_call(&plugin, "tier-off", params, draining, &reply, &result,
                     &status) && plugin.json) {
         puts("{}");

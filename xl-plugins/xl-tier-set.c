@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "plugin.h"
 
@@ -15,6 +14,7 @@ static const struct plugin_spec spec = {
                    "in a store",
     .options =
     "-s, --store=PATH     A file (made) or block device for the pages.\n"
+    "-r, --region=NAME    A region for the pages, in place of a store.\n"
     "    --floor=SIZE     The target is never taken below.\n"
     "-w, --wait           Until no more than the target is resident.\n"
     "    --no-prefetch    Do not read ahead.\n"
@@ -26,32 +26,9 @@ static const struct plugin_spec spec = {
 enum { FLOOR = PLUGIN_OPTION_FIRST, NO_PREFETCH, FIFO };
 
 struct args {
-    const char *domain, *target, *store, *floor;
+    const char *domain, *target, *store, *region, *floor;
     bool wait, no_prefetch, fifo;
 };
-
-static bool put_size(struct plugin *plugin, struct vmm__json_out *params,
-                     const char *key, const char *text, int *status)
-{
-    uint64_t bytes;
-    int rc;
-
-    rc = plugin_parse_size(text, &bytes);
-    if (!rc && !bytes && !strcmp(key, "target")) {
-        rc = VMM_E_RANGE;
-    }
-    if (rc) {
-        *status = plugin_fail(plugin, VMM_E_INVAL, "%s: %s is %s; give a "
-                              "number with K, M, G, T or nothing for "
-                              "mebibytes%s", text, key,
-                              rc == VMM_E_RANGE ? "out of range" : "no size",
-                              !strcmp(key, "target")
-                              ? ", or from 1% to 100%" : "");
-        return false;
-    }
-    vmm__json_put_u64(params, key, bytes);
-    return true;
-}
 
 static bool put_target(struct plugin *plugin, struct vmm__json_out *params,
                        const char *text, int *status)
@@ -61,7 +38,8 @@ static bool put_target(struct plugin *plugin, struct vmm__json_out *params,
     char digits[8] = "";
 
     if (!len || text[len - 1] != '%') {
-        return put_size(plugin, params, "target", text, status);
+        return plugin_put_size(plugin, params, "target", text,
+                               ", or from 1% to 100%", status);
     }
     if (len <= sizeof(digits)) {
         memcpy(digits, text, len - 1);
@@ -75,34 +53,17 @@ static bool put_target(struct plugin *plugin, struct vmm__json_out *params,
     return true;
 }
 
-static bool put_store(struct plugin *plugin, struct vmm__json_out *params,
-                      const char *path, int *status)
-{
-    char *cwd, *absolute = NULL;
-
-    if (*path == '/') {
-        vmm__json_put_string(params, "store", path);
-        return true;
-    }
-    /* vmmd is somewhere else. */
-    cwd = getcwd(NULL, 0);
-    if (!*path || !cwd || asprintf(&absolute, "%s/%s", cwd, path) < 0) {
-        *status = plugin_fail(plugin, VMM_E_INVAL, "\"%s\": is no file or "
-                              "block device; give its absolute path", path);
-        free(cwd);
-        return false;
-    }
-    vmm__json_put_string(params, "store", absolute);
-    free(absolute);
-    free(cwd);
-    return true;
-}
-
-static void opening(const struct vmm_ctl_tier *tier, char *text,
+static bool opening(const struct vmm__json_value *progress, char *text,
                     size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, "%s",
-                   vmm_ctl_session_state_name(tier->state));
+    struct vmm_ctl_tier tier;
+
+    if (vmm_ctl_get_tier(progress, &tier)) {
+        return false;
+    }
+    (void)snprintf(text, text_bytes, "domain %u: %s", tier.domid,
+                   vmm_ctl_session_state_name(tier.state));
+    return true;
 }
 
 /* Till the target is met; the tier is replaced by the last that was seen. */
@@ -142,8 +103,9 @@ static bool wait_for(struct plugin *plugin, const char *domain,
         (void)nanosleep(&interval, NULL);
         vmm__json_free(*reply);
         *reply = NULL;
-        if (!plugin_call(plugin, "tier-stat", plugin_params(domain), NULL,
-                         reply, result, status)) {
+        if (!plugin_call(plugin, "tier-stat",
+                         plugin_params("domain", domain), NULL, reply, result,
+                         status)) {
             return false;
         }
     }
@@ -151,19 +113,26 @@ static bool wait_for(struct plugin *plugin, const char *domain,
 
 static int run(struct plugin *plugin, const struct args *args)
 {
-    struct vmm__json_out *params = plugin_params(args->domain), *out;
+    struct vmm__json_out *params = plugin_params("domain", args->domain);
     const struct vmm__json_value *result;
     struct vmm__json *reply = NULL;
-    char *text = NULL;
-    size_t len;
     int status = 0;
 
+    if (args->store && args->region) {
+        vmm__json_out_free(params);
+        return plugin_fail(plugin, VMM_E_INVAL, "a store, or a region, not "
+                           "both");
+    }
     if (!put_target(plugin, params, args->target, &status) ||
-        (args->floor && !put_size(plugin, params, "floor", args->floor,
-                                  &status)) ||
-        (args->store && !put_store(plugin, params, args->store, &status))) {
+        (args->floor && !plugin_put_size(plugin, params, "floor",
+                                         args->floor, "", &status)) ||
+        (args->store && !plugin_put_path(plugin, params, "store",
+                                         args->store, &status))) {
         vmm__json_out_free(params);
         return status;
+    }
+    if (args->region) {
+        vmm__json_put_string(params, "region", args->region);
     }
     if (args->no_prefetch) {
         vmm__json_put_bool(params, "no_prefetch", true);
@@ -179,17 +148,10 @@ static int run(struct plugin *plugin, const struct args *args)
         goto out;
     }
     if (plugin->json) {
-        out = vmm__json_out_new(true);
-        vmm__json_put_value(out, NULL, result);
-        if (vmm__json_out_finish(out, &text, &len)) {
-            status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
-            goto out;
-        }
-        fputs(text, stdout);
+        (void)plugin_print_json(plugin, result, &status);
     }
 
  out:
-    free(text);
     vmm__json_free(reply);
     return status;
 }
@@ -198,6 +160,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         { "store", required_argument, NULL, 's' },
+        { "region", required_argument, NULL, 'r' },
         { "floor", required_argument, NULL, FLOOR },
         { "wait", no_argument, NULL, 'w' },
         { "no-prefetch", no_argument, NULL, NO_PREFETCH },
@@ -209,11 +172,14 @@ int main(int argc, char **argv)
     int opt, status;
 
     plugin_init(&plugin, &spec);
-    while ((opt = getopt_long(argc, argv, PLUGIN_SHORT_OPTIONS "s:w",
+    while ((opt = getopt_long(argc, argv, PLUGIN_SHORT_OPTIONS "s:r:w",
                               options, NULL)) != -1) {
         switch (opt) {
         case 's':
             args.store = optarg;
+            break;
+        case 'r':
+            args.region = optarg;
             break;
         case FLOOR:
             args.floor = optarg;

@@ -53,7 +53,7 @@ static void look_dispose(struct look *look)
 static bool look_take(struct plugin *plugin, const char *domain,
                       struct look *look, int *status)
 {
-    struct vmm__json_out *params = plugin_params(domain);
+    struct vmm__json_out *params = plugin_params("domain", domain);
     struct timespec now;
 
     memset(look, 0, sizeof(*look));

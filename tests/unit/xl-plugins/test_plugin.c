@@ -49,6 +49,8 @@ static const struct plugin_spec spec = {
     .options = "-x, --extra          More.\n",
 };
 
+#define PARAMS(domain) plugin_params("domain", domain)
+
 static struct plugin plugin;
 static struct capture out_capture, err_capture;
 
@@ -337,12 +339,12 @@ static void call__answered(void)
     begin();
     fake_vmmd_start(&vmmd);
     plugin.socket_path = vmmd.path;
-    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "first", plugin_params("mail"),
+    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "first", PARAMS("mail"),
                                      NULL, &reply, &result, &status));
     CU_ASSERT_EQUAL(vmm__json_get_u64(result, "a", &number), 0);
     CU_ASSERT_EQUAL(number, 5);
     vmm__json_free(reply);
-    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "second", plugin_params(NULL),
+    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "second", PARAMS(NULL),
                                      NULL, &reply, &result, &status));
     CU_ASSERT_EQUAL(vmm__json_nr(result), 0);
     vmm__json_free(reply);
@@ -372,7 +374,7 @@ static void call__connects_again(void)
     fake_vmmd_start(&vmmd);
     plugin.socket_path = vmmd.path;
     for (i = 0; i < 2; i++) {
-        CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "m", plugin_params(NULL),
+        CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "m", PARAMS(NULL),
                                          NULL, &reply, &result, &status));
         vmm__json_free(reply);
         plugin_disconnect(&plugin);
@@ -396,7 +398,7 @@ static void call__vmmd_says_no(void)
     fake_vmmd_start(&vmmd);
     plugin.socket_path = vmmd.path;
     listen_to();
-    CU_ASSERT_FALSE(plugin_call(&plugin, "m", plugin_params("mail"), NULL,
+    CU_ASSERT_FALSE(plugin_call(&plugin, "m", PARAMS("mail"), NULL,
                                 &reply, &result, &status));
     CU_ASSERT_EQUAL(plugin_end(&plugin, status), 6);
     said("", "xl-tier-test: mail has a device\n");
@@ -414,7 +416,7 @@ static void call__vmmd_hangs_up(void)
     fake_vmmd_start(&vmmd);
     plugin.socket_path = vmmd.path;
     listen_to();
-    CU_ASSERT_FALSE(plugin_call(&plugin, "m", plugin_params("mail"), NULL,
+    CU_ASSERT_FALSE(plugin_call(&plugin, "m", PARAMS("mail"), NULL,
                                 &reply, &result, &status));
     CU_ASSERT_EQUAL(plugin_end(&plugin, status), 10);
     said("", "xl-tier-test: vmmd closed the connection; see its log\n");
@@ -431,7 +433,7 @@ static void call__nobody_there(void)
     begin();
     plugin.socket_path = "/nonexistent/vmmd.sock";
     capture_begin(&err_capture, STDERR_FILENO);
-    CU_ASSERT_FALSE(plugin_call(&plugin, "m", plugin_params("mail"), NULL,
+    CU_ASSERT_FALSE(plugin_call(&plugin, "m", PARAMS("mail"), NULL,
                                 &reply, &result, &status));
     CU_ASSERT_EQUAL(plugin_end(&plugin, status), 10);
     err = capture_end(&err_capture);
@@ -472,11 +474,17 @@ static const struct vmm_ctl_tier two_tiers[] = {
       .state = VMM_CTL_SESSION_OPENING },
 };
 
-static void say_left(const struct vmm_ctl_tier *tier, char *text,
+static bool say_left(const struct vmm__json_value *progress, char *text,
                      size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, "%llu MiB",
-                   (unsigned long long)plugin_mib(tier->stat.resident_pages));
+    struct vmm_ctl_tier tier;
+
+    if (vmm_ctl_get_tier(progress, &tier)) {
+        return false;
+    }
+    (void)snprintf(text, text_bytes, "domain %u: %llu MiB", tier.domid,
+                   (unsigned long long)plugin_mib(tier.stat.resident_pages));
+    return true;
 }
 
 /* Of a call that takes long, and not of one that does not. */
@@ -502,7 +510,7 @@ static void call__progress(void)
     plugin.socket_path = vmmd.path;
     on_terminal = true;
     capture_begin(&err_capture, STDERR_FILENO);
-    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "m", plugin_params(NULL),
+    CU_ASSERT_TRUE_FATAL(plugin_call(&plugin, "m", PARAMS(NULL),
                                      say_left, &reply, &result, &status));
     err = capture_end(&err_capture);
     CU_ASSERT_STRING_EQUAL(err, "xl-tier-test: domain 7: 1 MiB\r\033[K"
