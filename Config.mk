@@ -32,7 +32,7 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 # Compiled into xl as well: xen-patches/xl-run-external-commands.patch.
 XL_PLUGIN_DIR ?= $(PREFIX)/libexec/xen/xl-plugins
 # Where nbdkit looks for plugins that are named, not given as a path.
-NBDKIT_PLUGIN_DIR ?= $(LIBDIR)/nbdkit/plugins
+NBDKIT_PLUGIN_DIR ?= $(PREFIX)/lib/x86_64-linux-gnu/nbdkit/plugins
 
 ifeq ($(origin CC),default)
 CC := gcc

@@ -30,7 +30,7 @@ else
 fi
 xl region-list
 
-lab-guest create g memory=280 vcpus=2
+lab-guest create g memory=310 vcpus=2
 lab-guest run g 'memcheck --size 200M --order random --seconds 100000 --report 1 >/tmp/out 2>&1 & until grep -q filled /tmp/out; do sleep 0.2; done'
 xl tier-set g 64M --region r1
 n=0
@@ -42,7 +42,7 @@ done
 xl tier-list g
 xl region-list
 paged=$(tier paged_pages) nvm=$(figure nvm_bytes)
-[ $((nvm / 4096 * 4)) -le $((paged + paged / 10)) ]
+[ $((nvm * 4 / 4096)) -le $((paged + paged / 10)) ]
 [ "$(figure nr_purged)" -gt $((paged / 2)) ]
 
 if [ "$LAB_BOOT" -le "$cuts" ]; then
