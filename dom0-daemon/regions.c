@@ -414,8 +414,12 @@ static int check(struct op *op)
 
     vmm_region_close(op->handle);
     op->handle = NULL;
-    rc = vmm_region_check(region->nvm, storage_of(region), problem,
-                          &op->result, &logger, &op->result.nr_problems);
+    rc = op->repair
+         ? vmm_region_repair(region->nvm, storage_of(region), problem,
+                             &op->result, &logger, &op->result.nr_problems,
+                             &op->result.nr_repaired)
+         : vmm_region_check(region->nvm, storage_of(region), problem,
+                            &op->result, &logger, &op->result.nr_problems);
     op->open_rc = open_it(region, op->text, &op->handle);
     return rc;
 }

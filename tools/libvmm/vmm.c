@@ -413,10 +413,9 @@ int vmm_region_destroy(const char *path, const char *storage_path,
     return rc;
 }
 
-int vmm_region_check(const char *path, const char *storage_path,
-                     void (*problem)(void *user, const char *text),
-                     void *user, const struct vmm_logger *logger,
-                     uint64_t *nr_out)
+static int open_to_check(const char *path, const char *storage_path,
+                         const struct vmm_logger *logger,
+                         struct region_owner **owner_out)
 {
     struct region_owner *owner = calloc(1, sizeof(*owner));
     struct vmm__super super;
@@ -431,9 +430,41 @@ int vmm_region_check(const char *path, const char *storage_path,
         !vmm__region_super(&owner->media, logger, &super)) {
         rc = open_store(&super.geo, storage_path, logger, &owner->store);
     }
-    rc = rc ? rc : vmm__region_check(&owner->media, owner->store.ops
-                                     ? &owner->store : NULL, problem, user,
-                                     nr_out);
+    *owner_out = owner;
+    return rc;
+}
+
+static const struct vmm__store *store_of(const struct region_owner *owner)
+{
+    return owner->store.ops ? &owner->store : NULL;
+}
+
+int vmm_region_check(const char *path, const char *storage_path,
+                     void (*problem)(void *user, const char *text),
+                     void *user, const struct vmm_logger *logger,
+                     uint64_t *nr_out)
+{
+    struct region_owner *owner = NULL;
+    int rc;
+
+    rc = open_to_check(path, storage_path, logger, &owner);
+    rc = rc ? rc : vmm__region_check(&owner->media, store_of(owner), problem,
+                                     user, nr_out);
+    region_owner_free(owner);
+    return rc;
+}
+
+int vmm_region_repair(const char *path, const char *storage_path,
+                      void (*problem)(void *user, const char *text),
+                      void *user, const struct vmm_logger *logger,
+                      uint64_t *nr_out, uint64_t *nr_repaired_out)
+{
+    struct region_owner *owner = NULL;
+    int rc;
+
+    rc = open_to_check(path, storage_path, logger, &owner);
+    rc = rc ? rc : vmm__region_repair(&owner->media, store_of(owner), problem,
+                                      user, nr_out, nr_repaired_out);
     region_owner_free(owner);
     return rc;
 }

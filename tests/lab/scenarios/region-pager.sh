@@ -1,7 +1,7 @@
 #!/bin/sh
 # A guest that is paged into a region: NVDIMM first, a quarter of what is paged
 # fits there, NVMe behind it; the power fails while it is purged.
-# lab: --nvdimm 48M --nvme --nvme-size 512M --timeout 500
+# lab: --nvdimm 32M --nvme --nvme-size 512M --timeout 500
 # files: progs/build/regionload
 set -eu
 
@@ -30,11 +30,11 @@ else
 fi
 xl region-list
 
-lab-guest create g memory=310 vcpus=2
-lab-guest run g 'memcheck --size 200M --order random --seconds 100000 --report 1 >/tmp/out 2>&1 & until grep -q filled /tmp/out; do sleep 0.2; done'
-xl tier-set g 64M --region r1
+lab-guest create g memory=220 vcpus=2
+lab-guest run g 'memcheck --size 120M --order random --seconds 100000 --report 1 >/tmp/out 2>&1 & until grep -q filled /tmp/out; do sleep 0.2; done'
+xl tier-set g 48M --region r1
 n=0
-until [ "$(tier resident_pages)" -le $((70 * 256)) ]; do
+until [ "$(tier resident_pages)" -le $((54 * 256)) ]; do
     n=$((n + 1))
     [ $n -lt 120 ] || { xl tier-list g; xl region-list; exit 1; }
     sleep 1
@@ -69,7 +69,7 @@ done
 sleep 5
 lab-guest run g 'tail -n 1 /tmp/out' | tee report
 grep -q 'wrong=0' report
-lab-guest run g 'kill $(pidof memcheck); sleep 1; memcheck --size 120M --passes 1 --order sequential --all'
+lab-guest run g 'kill $(pidof memcheck); sleep 1; memcheck --size 64M --passes 1 --order sequential --all'
 xl tier-off g
 [ "$(figure nvm_bytes)" -gt 0 ]
 xl region-stat -j r1 | jq -e '.points[0].nr_blocks == 0'

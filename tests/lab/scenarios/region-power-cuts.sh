@@ -5,7 +5,7 @@
 # files: progs/build/regionload
 set -eu
 
-cuts=${REGION_CUTS:-2}
+cuts=${REGION_CUTS:-1}
 media=/dev/dax0.0 storage=/dev/nvme0n1
 for m in nfit nd_pmem device_dax dax_pmem; do
     modprobe $m

@@ -37,7 +37,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define VMM__PAGE_WORDS_SHIFT 9
 #define VMM__REGION_MAX_PBLKS (1ull << 36)
 #define VMM__REGION_MAX_BLKS (1ull << 36)
-#define VMM__REGION_MAX_SLOTS (1ull << 36)
+#define VMM__REGION_MAX_SLOTS ((1ull << 36) - 1)
 #define VMM__REGION_MAX_POINTS 16383u
 #define VMM__POINT_NAME_BYTES 64u       /* with its 0 */
 #define VMM__POINT_NONE UINT32_MAX
@@ -74,7 +74,7 @@ enum vmm__loc {
     VMM__LOC_TRANSIT,           /* the same, and on its way to storage */
     VMM__LOC_SLOT,              /* slot, and which of its uses this is */
     VMM__LOC_SAME,              /* 1,024 times the same 32 bits */
-    VMM__LOC_LOST,              /* its last slot: it cannot be read */
+    VMM__LOC_LOST,              /* its last slot, or none: cannot be read */
     VMM__NR_LOCS
 };
 #define VMM__LOC_SHIFT 45
@@ -96,6 +96,9 @@ static inline uint64_t vmm__vb_payload(uint64_t word)
 {
     return word & VMM__LOC_PAYLOAD_MASK;
 }
+
+/* What is lost and was in no slot. */
+#define VMM__SLOT_NOWHERE ((1ull << VMM__SLOT_BITS) - 1)
 
 /* Of SLOT and LOST. */
 static inline uint64_t vmm__vb_slot(uint64_t word)

@@ -169,6 +169,17 @@ int vmm_region_check(const char *path, const char *storage_path,
                      void *user, const struct vmm_logger *logger,
                      uint64_t *nr_out);
 
+/*
+ * The same, and put right what can be: blocks that cannot be had are lost,
+ * and say so (VMM_E_LOST) until they are written.  *nr_repaired_out is *nr_out
+ * if all is well now, else 0: see vmm-region(5) for what can be repaired.
+ * Errors: besides those above, VMM_E_NOSPC: no block of NVM is free.
+ */
+int vmm_region_repair(const char *path, const char *storage_path,
+                      void (*problem)(void *user, const char *text),
+                      void *user, const struct vmm_logger *logger,
+                      uint64_t *nr_out, uint64_t *nr_repaired_out);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -13,29 +13,9 @@
 
 #include "base/crc.h"
 #include "base/slotmap.h"
-#include "region/state.h"
+#include "region/check.h"
 
 #define TEXT_BYTES 160u
-
-struct check {
-    const struct vmm__media *media;
-    const struct vmm__store *store;     /* or NULL */
-    struct vmm__super super;
-    struct vmm__region_geometry geo;
-    const uint64_t *roots, *descs, *sums;
-    const struct vmm__point_rec *recs;
-    const struct vmm__point_rec **points;   /* the valid one of each pair */
-    uint32_t running;
-
-    void (*problem)(void *user, const char *text);
-    void *user;
-    uint64_t nr_problems;
-
-    uint8_t *reached;           /* per pblk: a table, by a live point */
-    struct vmm__slotmap pblks, slots, referred;     /* referred: vbs */
-    uint64_t *array_index;      /* per pblk, if it is an array */
-    bool nomem;
-};
 
 static void problem(struct check *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -54,12 +34,27 @@ static void problem(struct check *c, const char *fmt, ...)
     c->problem(c->user, text);
 }
 
-typedef unsigned long long ull;
-
-static const uint64_t *words_at(const struct check *c, uint64_t pblk)
+/* What would put the problem that was told last right. */
+static void fix(struct check *c, enum vmm__fix_kind kind, uint64_t at,
+                uint64_t with)
 {
-    return (const void *)(c->media->base + pblk * VMM__BLOCK_BYTES);
+    struct vmm__fix *fixes;
+
+    if (c->nr_fixes == c->max_fixes) {
+        size_t max = c->max_fixes * 2 + 64;
+
+        fixes = realloc(c->fixes, max * sizeof(*fixes));
+        if (!fixes) {
+            c->nomem = true;
+            return;
+        }
+        c->fixes = fixes;
+        c->max_fixes = max;
+    }
+    c->fixes[c->nr_fixes++] = (struct vmm__fix){ kind, at, with };
+    c->nr_fixable++;
 }
+
 
 static bool find_super(struct check *c)
 {
@@ -69,7 +64,7 @@ static bool find_super(struct check *c)
 
     for (i = 0; i < 2; i++) {
         int rc = c->media->len_bytes < 2 * VMM__BLOCK_BYTES ? VMM_E_FORMAT :
-                 vmm__super_decode((const void *)words_at(c, i), &supers[i]);
+                 vmm__super_decode((const void *)vmm__check_words(c, i), &supers[i]);
 
         good[i] = !rc;
         /* The one that is not in use may be half written. */
@@ -91,10 +86,10 @@ static bool find_super(struct check *c)
                 (ull)c->geo.nr_pblks);
         return false;
     }
-    c->roots = words_at(c, c->geo.roots_pblk);
-    c->recs = (const void *)words_at(c, c->geo.points_pblk);
-    c->descs = words_at(c, c->geo.desc_pblk);
-    c->sums = words_at(c, c->geo.sums_pblk);
+    c->roots = vmm__check_words(c, c->geo.roots_pblk);
+    c->recs = (const void *)vmm__check_words(c, c->geo.points_pblk);
+    c->descs = vmm__check_words(c, c->geo.desc_pblk);
+    c->sums = vmm__check_words(c, c->geo.sums_pblk);
     return true;
 }
 
@@ -170,12 +165,16 @@ static void check_points(struct check *c)
 /* Descriptors, and what they say is there. */
 
 static void take(struct check *c, struct vmm__slotmap *map, uint64_t at,
-                 const char *what)
+                 uint64_t vb, const char *what)
 {
     if (at >= map->nr_slots) {
         problem(c, "%s %llu is past the end", what, (ull)at);
+        fix(c, VMM__FIX_ENTRY, vb, VMM__SLOT_NOWHERE);
     } else if (vmm__slotmap_taken(map, at)) {
+        /* Nobody knows whose it is. */
         problem(c, "%s %llu is used twice", what, (ull)at);
+        fix(c, map == &c->slots ? VMM__FIX_SLOT_TWICE : VMM__FIX_BLOCK_TWICE,
+            at, 0);
     } else {
         vmm__slotmap_take(map, at);
     }
@@ -192,6 +191,7 @@ static void check_slot(struct check *c, uint64_t vb, uint64_t slot)
     if (!c->sums[slot] ||
         !vmm__word_good(VMM__WORD_SUM, slot, c->sums[slot])) {
         problem(c, "slot %llu has no checksum", (ull)slot);
+        fix(c, VMM__FIX_ENTRY, vb, slot);
         return;
     }
     if (!c->store) {
@@ -205,6 +205,7 @@ static void check_slot(struct check *c, uint64_t vb, uint64_t slot)
     if (rc) {
         problem(c, "slot %llu, of virtblock %llu: %s", (ull)slot, (ull)vb,
                 vmm_error_text(rc));
+        fix(c, VMM__FIX_ENTRY, vb, slot);
     }
 }
 
@@ -214,6 +215,7 @@ static void check_entry(struct check *c, uint64_t vb, uint64_t word)
 
     if (!vmm__word_good(VMM__WORD_VB, vb % VMM__PAGE_WORDS, word)) {
         problem(c, "virtblock %llu is damaged", (ull)vb);
+        fix(c, VMM__FIX_ENTRY, vb, VMM__SLOT_NOWHERE);
         return;
     }
     switch (vmm__vb_loc(word)) {
@@ -221,14 +223,16 @@ static void check_entry(struct check *c, uint64_t vb, uint64_t word)
         break;
     case VMM__LOC_NVM:
     case VMM__LOC_TRANSIT:
-        take(c, &c->pblks, at, "block");
+        take(c, &c->pblks, at, vb, "block");
         break;
     case VMM__LOC_SLOT:
-        take(c, &c->slots, vmm__vb_slot(word), "slot");
+        take(c, &c->slots, vmm__vb_slot(word), vb, "slot");
         check_slot(c, vb, vmm__vb_slot(word));
         break;
     case VMM__LOC_LOST:
-        take(c, &c->slots, vmm__vb_slot(word), "slot");
+        if (vmm__vb_slot(word) != VMM__SLOT_NOWHERE) {
+            take(c, &c->slots, vmm__vb_slot(word), vb, "slot");
+        }
         break;
     case VMM__LOC_SAME:
         if (at <= UINT32_MAX) {
@@ -237,7 +241,17 @@ static void check_entry(struct check *c, uint64_t vb, uint64_t word)
         /* fallthrough */
     default:
         problem(c, "virtblock %llu is nowhere", (ull)vb);
+        fix(c, VMM__FIX_ENTRY, vb, VMM__SLOT_NOWHERE);
     }
+}
+
+static bool desc_at(const struct check *c, uint64_t pblk,
+                    struct vmm__desc *desc_out)
+{
+    return pblk >= c->geo.data_pblk && pblk < c->geo.nr_pblks &&
+           vmm__word_good(VMM__WORD_DESC, pblk, c->descs[pblk]) &&
+           vmm__desc_of(c->descs[pblk], desc_out) &&
+           is_used(c, desc_out->owner) && desc_out->base < c->geo.nr_blks;
 }
 
 static void check_descs(struct check *c)
@@ -256,10 +270,7 @@ static void check_descs(struct check *c)
         if (!word) {
             continue;
         }
-        if (pblk < c->geo.data_pblk ||
-            !vmm__word_good(VMM__WORD_DESC, pblk, word) ||
-            !vmm__desc_of(word, &desc) || !is_used(c, desc.owner) ||
-            desc.base >= c->geo.nr_blks) {
+        if (!desc_at(c, pblk, &desc)) {
             problem(c, "block %llu: its descriptor is damaged", (ull)pblk);
             continue;
         }
@@ -276,7 +287,7 @@ static void check_descs(struct check *c)
         for (i = 0; c->array_index[pblk] != UINT64_MAX &&
                     i < VMM__PAGE_WORDS; i++) {
             check_entry(c, pblk << VMM__PAGE_WORDS_SHIFT | i,
-                        words_at(c, pblk)[i]);
+                        vmm__check_words(c, pblk)[i]);
         }
     }
 }
@@ -287,11 +298,12 @@ static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
                             uint64_t base, unsigned int i, bool live)
 {
     struct vmm__desc desc;
-    uint64_t vb = vmm__word_value(words_at(c, pblk)[i]), bit, array;
+    uint64_t vb = vmm__word_value(vmm__check_words(c, pblk)[i]), bit, array;
 
     array = vb >> VMM__PAGE_WORDS_SHIFT;
     if (array >= c->geo.nr_pblks || c->array_index[array] == UINT64_MAX) {
         problem(c, "table %llu, %u: no virtblock there", (ull)pblk, i);
+        fix(c, VMM__FIX_LEAF, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
         return;
     }
     (void)vmm__desc_of(c->descs[array], &desc);
@@ -299,13 +311,18 @@ static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
         (desc.base != base || vb % VMM__PAGE_WORDS != i)) {
         problem(c, "table %llu, %u: a virtblock of another block", (ull)pblk,
                 i);
+        fix(c, VMM__FIX_LEAF, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
+        return;
     }
     if (!is_ancestor(c, desc.owner, owner)) {
         problem(c, "table %llu, %u: a virtblock of a stranger", (ull)pblk, i);
+        fix(c, VMM__FIX_LEAF, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
+        return;
     }
-    if (live && !words_at(c, array)[vb % VMM__PAGE_WORDS]) {
+    if (live && !vmm__check_words(c, array)[vb % VMM__PAGE_WORDS]) {
         problem(c, "table %llu, %u: virtblock %llu is empty", (ull)pblk, i,
                 (ull)vb);
+        fix(c, VMM__FIX_ENTRY, vb, VMM__SLOT_NOWHERE);
     }
     bit = c->array_index[array] << VMM__PAGE_WORDS_SHIFT |
           vb % VMM__PAGE_WORDS;
@@ -320,10 +337,8 @@ static void check_table(struct check *c, uint32_t point, uint64_t pblk,
     struct vmm__desc desc = { 0 };
     unsigned int i;
 
-    if (pblk < c->geo.data_pblk || pblk >= c->geo.nr_pblks ||
-        !vmm__desc_of(c->descs[pblk], &desc) ||
-        desc.type != VMM__DESC_TABLE || desc.level != level ||
-        desc.base != base) {
+    if (!desc_at(c, pblk, &desc) || desc.type != VMM__DESC_TABLE ||
+        desc.level != level || desc.base != base) {
         problem(c, "point %u: block %llu is not the table that it should be",
                 point, (ull)pblk);
         return;
@@ -336,7 +351,7 @@ static void check_table(struct check *c, uint32_t point, uint64_t pblk,
     }
     c->reached[pblk] = 1;
     for (i = 0; i < VMM__PAGE_WORDS; i++) {
-        uint64_t word = words_at(c, pblk)[i];
+        uint64_t word = vmm__check_words(c, pblk)[i];
 
         if (!word) {
             continue;
@@ -344,6 +359,9 @@ static void check_table(struct check *c, uint32_t point, uint64_t pblk,
         if (!vmm__word_good(level ? VMM__WORD_TABLE : VMM__WORD_LEAF, i,
                             word)) {
             problem(c, "table %llu, %u is damaged", (ull)pblk, i);
+            if (!level) {
+                fix(c, VMM__FIX_LEAF, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
+            }
         } else if (level) {
             check_table(c, point, vmm__word_value(word), level - 1,
                         base + ((uint64_t)i << level *
@@ -378,7 +396,7 @@ static void check_orphans(struct check *c)
     uint64_t pblk;
 
     for (pblk = c->geo.data_pblk; pblk < c->geo.nr_pblks; pblk++) {
-        if (!c->reached[pblk] && vmm__desc_of(c->descs[pblk], &desc) &&
+        if (!c->reached[pblk] && desc_at(c, pblk, &desc) &&
             desc.type == VMM__DESC_TABLE && is_live(c, desc.owner)) {
             check_table(c, desc.owner, pblk, desc.level, desc.base, false);
         }
@@ -393,8 +411,7 @@ static void check_leaks(struct check *c)
     unsigned int i;
 
     for (pblk = c->geo.data_pblk; pblk < c->geo.nr_pblks; pblk++) {
-        if (!vmm__desc_of(c->descs[pblk], &desc) ||
-            !is_live(c, desc.owner)) {
+        if (!desc_at(c, pblk, &desc) || !is_live(c, desc.owner)) {
             continue;
         }
         if (desc.type == VMM__DESC_TABLE) {
@@ -404,15 +421,55 @@ static void check_leaks(struct check *c)
             continue;
         }
         for (i = 0; i < VMM__PAGE_WORDS; i++) {
-            if (words_at(c, pblk)[i] &&
+            if (vmm__check_words(c, pblk)[i] &&
                 !vmm__slotmap_taken(&c->referred,
                                     c->array_index[pblk] <<
                                         VMM__PAGE_WORDS_SHIFT | i)) {
                 problem(c, "virtblock %llu: nothing refers to it",
                         (ull)(pblk << VMM__PAGE_WORDS_SHIFT | i));
+                fix(c, VMM__FIX_LEAK, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
             }
         }
     }
+}
+
+int vmm__check_walk(struct check *c)
+{
+    if (!find_super(c)) {
+        return 0;
+    }
+    c->points = calloc(c->geo.nr_points, sizeof(c->points[0]));
+    c->reached = calloc(c->geo.nr_pblks, 1);
+    c->array_index = calloc(c->geo.nr_pblks, sizeof(c->array_index[0]));
+    if (!vmm__slotmap_init(&c->pblks, c->geo.nr_pblks) ||
+        !vmm__slotmap_init(&c->slots, c->geo.nr_slots) || !c->points ||
+        !c->reached || !c->array_index) {
+        return VMM_E_NOMEM;
+    }
+
+    check_points(c);
+    check_descs(c);
+    if (c->nomem) {
+        return VMM_E_NOMEM;
+    }
+    check_trees(c);
+    if (c->super.clean) {
+        check_leaks(c);
+    } else {
+        check_orphans(c);
+    }
+    return c->nomem ? VMM_E_NOMEM : 0;
+}
+
+void vmm__check_dispose(struct check *c)
+{
+    free(c->points);
+    free(c->reached);
+    free(c->array_index);
+    free(c->fixes);
+    vmm__slotmap_dispose(&c->pblks);
+    vmm__slotmap_dispose(&c->slots);
+    vmm__slotmap_dispose(&c->referred);
 }
 
 int vmm__region_check(const struct vmm__media *media,
@@ -423,43 +480,11 @@ int vmm__region_check(const struct vmm__media *media,
     struct check c = {
         .media = media, .store = store, .problem = problem_, .user = user,
     };
-    int rc = 0;
+    int rc = vmm__check_walk(&c);
 
-    if (!find_super(&c)) {
-        goto out;
-    }
-    c.points = calloc(c.geo.nr_points, sizeof(c.points[0]));
-    c.reached = calloc(c.geo.nr_pblks, 1);
-    c.array_index = calloc(c.geo.nr_pblks, sizeof(c.array_index[0]));
-    if (!vmm__slotmap_init(&c.pblks, c.geo.nr_pblks) ||
-        !vmm__slotmap_init(&c.slots, c.geo.nr_slots) || !c.points ||
-        !c.reached || !c.array_index) {
-        rc = VMM_E_NOMEM;
-        goto out;
-    }
-
-    check_points(&c);
-    check_descs(&c);
-    if (c.nomem) {
-        rc = VMM_E_NOMEM;
-        goto out;
-    }
-    check_trees(&c);
-    if (c.super.clean) {
-        check_leaks(&c);
-    } else {
-        check_orphans(&c);
-    }
-
- out:
-    free(c.points);
-    free(c.reached);
-    free(c.array_index);
-    vmm__slotmap_dispose(&c.pblks);
-    vmm__slotmap_dispose(&c.slots);
-    vmm__slotmap_dispose(&c.referred);
     if (!rc) {
         *nr_out = c.nr_problems;
     }
+    vmm__check_dispose(&c);
     return rc;
 }

@@ -191,8 +191,9 @@ static int load_array(struct vmm__region *r, const struct vmm__desc *desc,
             }
             break;
         case VMM__LOC_LOST:
-            rc = take(r, &r->slots, vmm__vb_slot(word),
-                      "slot of a virtblock:");
+            at = vmm__vb_slot(word);
+            rc = at == VMM__SLOT_NOWHERE ? 0 :
+                 take(r, &r->slots, at, "slot of a virtblock:");
             break;
         case VMM__LOC_SAME:
             rc = at > UINT32_MAX ? damaged(r, "virtblock", vb) : 0;

@@ -190,4 +190,16 @@ int vmm__region_check(const struct vmm__media *media,
                       void (*problem)(void *user, const char *text),
                       void *user, uint64_t *nr_out);
 
+/*
+ * The same, and put all of it right that can be: what cannot be had is lost,
+ * and says so when it is read.  *nr_repaired_out: *nr_out, or 0: one of the
+ * problems cannot be put right, and in general nothing was written.
+ * 0; VMM_E_NOMEM; VMM_E_NOSPC: no block is free, it is to be tried again.
+ */
+int vmm__region_repair(const struct vmm__media *media,
+                       const struct vmm__store *store,
+                       void (*problem)(void *user, const char *text),
+                       void *user, uint64_t *nr_out,
+                       uint64_t *nr_repaired_out);
+
 #endif

@@ -29,7 +29,9 @@ void vmm__vb_released(struct vmm__region *r, uint64_t word)
     case VMM__LOC_SLOT:
     case VMM__LOC_LOST:
         /* Who reads it now will see that the entry is another one. */
-        vmm__slot_give(r, vmm__vb_slot(word));
+        if (vmm__vb_slot(word) != VMM__SLOT_NOWHERE) {
+            vmm__slot_give(r, vmm__vb_slot(word));
+        }
         break;
     default:
         break;
