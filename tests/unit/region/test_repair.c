@@ -21,7 +21,9 @@
 #define NR_WORDS (IMAGE_BYTES / 8)
 #define NR_POINTS 3u
 
-static const uint64_t blks[NR_USED] = { 0, 1, 2, 3, 510, 512, 513, 1024, 1099 };
+static const uint64_t blks[NR_USED] = {
+    0, 1, 2, 3, 510, 512, 513, 1024, 1099,
+};
 static uint8_t good[IMAGE_BYTES], before[IMAGE_BYTES];
 static uint8_t slots[NR_SLOTS][VMM__BLOCK_BYTES];
 static struct vmm__media media;
@@ -225,7 +227,8 @@ static void repair__each_word(void)
             nr_found++;
             if (repair(&nr_lost)) {
                 nr_repaired++;
-                CU_ASSERT_TRUE(nr_lost <= 2 * NR_POINTS);     /* two in one place */
+                /* Two may say that they are in one place. */
+                CU_ASSERT_TRUE(nr_lost <= 2 * NR_POINTS);
             } else {
                 CU_ASSERT_EQUAL(memcmp(before, media.base, IMAGE_BYTES), 0);
                 /* These can be, unless it is gone without a trace. */

@@ -64,7 +64,8 @@ static bool find_super(struct check *c)
 
     for (i = 0; i < 2; i++) {
         int rc = c->media->len_bytes < 2 * VMM__BLOCK_BYTES ? VMM_E_FORMAT :
-                 vmm__super_decode((const void *)vmm__check_words(c, i), &supers[i]);
+                 vmm__super_decode((const void *)vmm__check_words(c, i),
+                                   &supers[i]);
 
         good[i] = !rc;
         /* The one that is not in use may be half written. */
@@ -302,8 +303,8 @@ static void check_leaf_word(struct check *c, uint32_t owner, uint64_t pblk,
 
     array = vb >> VMM__PAGE_WORDS_SHIFT;
     if (array >= c->geo.nr_pblks || c->array_index[array] == UINT64_MAX) {
+        /* The word is good, so it is the array that is not known any more. */
         problem(c, "table %llu, %u: no virtblock there", (ull)pblk, i);
-        fix(c, VMM__FIX_LEAF, pblk << VMM__PAGE_WORDS_SHIFT | i, 0);
         return;
     }
     (void)vmm__desc_of(c->descs[array], &desc);
