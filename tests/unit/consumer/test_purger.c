@@ -348,6 +348,33 @@ static void stop__ends_jobs(void)
     teardown();
 }
 
+/* What another job has in flight may be enough, but is not there yet. */
+static void job__waits_for_another(void)
+{
+    struct vmm__purge_job a = {
+        .nr_free = UINT64_MAX, .max = 40, .any = true, .done = job_done,
+    }, b = { .max = 32, .any = true, .done = job_done };
+
+    setup(NR_SLOTS);
+    put(0, 100);
+    b.nr_free = nr_free(purger) + 32;
+    vmm__purger_start(purger, &a);
+    turn();
+    vmm__purger_start(purger, &b);
+    turn();
+    CU_ASSERT_EQUAL(nr_done, 0);
+    CU_ASSERT_EQUAL(vmm__purger_due_ns(purger), UINT64_MAX);
+    (void)fake_bdev_complete_all(&fake, VMM_E_IO);
+    (void)vmm__engine_dispatch(engine);
+    CU_ASSERT_EQUAL(nr_done, 1);
+    CU_ASSERT_TRUE(vmm__purger_due_ns(purger) <= fake.now_ns);
+    (void)settle(0);
+    CU_ASSERT_EQUAL(nr_done, 2);
+    CU_ASSERT_EQUAL(b.nr_moved, 32);
+    CU_ASSERT_TRUE(nr_free(purger) >= b.nr_free);
+    teardown();
+}
+
 static void new__no_memory(void)
 {
     struct vmm__purger *other;
@@ -372,6 +399,7 @@ static const struct ut_case cases[] = {
     UT_CASE(storage__fails),
     UT_CASE(storage__is_full),
     UT_CASE(stop__ends_jobs),
+    UT_CASE(job__waits_for_another),
     UT_CASE(new__no_memory),
 };
 

@@ -36,6 +36,7 @@ struct vmm__purger {
     uint64_t retry_ns;
     uint64_t next_ns;           /* when the rate allows the next batch */
     bool more;                  /* step() ended before all was looked at */
+    bool enough;                /* a job is over if what is in flight goes */
 
     uint8_t *mem;
     struct batch batches[NR_BATCHES];
@@ -105,6 +106,7 @@ static void batch_done(struct vmm__engine_io *eio, int rc)
         purger->stuck = 0;
     }
     batch->nr = 0;
+    purger->enough = false;
     end_if_over(purger, job);
 }
 
@@ -114,13 +116,18 @@ static bool begin(struct vmm__purger *purger, struct vmm__purge_job *job,
 {
     uint64_t max = vmm__engine_urgent(purger->engine) ? BUSY_BATCH_BLOCKS
                                                       : BATCH_BLOCKS;
-    uint64_t free = nr_free(purger) + nr_in_flight(purger, NULL), now_ns;
+    uint64_t free = nr_free(purger), now_ns;
     uint8_t *buf = batch->eio.bio.buf;
     unsigned int i;
     bool none;
 
     if (free >= job->nr_free || job->nr_begun >= job->max) {
         end(job, 0);
+        return false;
+    }
+    free += nr_in_flight(purger, NULL);
+    if (free >= job->nr_free) {
+        purger->enough = true;  /* when it is done, if it is */
         return false;
     }
     max = max < job->nr_free - free ? max : job->nr_free - free;
@@ -204,7 +211,7 @@ void vmm__purger_step(struct vmm__purger *purger)
     unsigned int i;
 
     check_watermark(purger);
-    purger->more = false;
+    purger->more = purger->enough = false;
     for (node = purger->jobs.next; node != &purger->jobs; node = next) {
         struct vmm__purge_job *job =
             vmm__container_of(node, struct vmm__purge_job, node);
@@ -234,7 +241,7 @@ uint64_t vmm__purger_due_ns(const struct vmm__purger *purger)
         waits |= !vmm__container_of(node, const struct vmm__purge_job,
                                     node)->ends;
     }
-    for (i = 0; waits && i < NR_BATCHES; i++) {
+    for (i = 0; waits && !purger->enough && i < NR_BATCHES; i++) {
         if (!purger->batches[i].nr) {
             return purger->next_ns;
         }
