@@ -390,7 +390,10 @@ static void check_trees(struct check *c)
     }
 }
 
-/* Tables that nothing leads to, as a crash leaves them, are whole as well. */
+/*
+ * Tables that nothing leads to, as a crash or half a deletion leaves them, are
+ * whole as well; those of a point that is there, if it was closed, are leaks.
+ */
 static void check_orphans(struct check *c)
 {
     struct vmm__desc desc;
@@ -398,7 +401,9 @@ static void check_orphans(struct check *c)
 
     for (pblk = c->geo.data_pblk; pblk < c->geo.nr_pblks; pblk++) {
         if (!c->reached[pblk] && desc_at(c, pblk, &desc) &&
-            desc.type == VMM__DESC_TABLE && is_live(c, desc.owner)) {
+            desc.type == VMM__DESC_TABLE &&
+            (is_live(c, desc.owner) ? !c->super.clean
+                                    : c->roots[1 + desc.owner] != 0)) {
             check_table(c, desc.owner, pblk, desc.level, desc.base, false);
         }
     }
@@ -454,10 +459,9 @@ int vmm__check_walk(struct check *c)
         return VMM_E_NOMEM;
     }
     check_trees(c);
+    check_orphans(c);
     if (c->super.clean) {
         check_leaks(c);
-    } else {
-        check_orphans(c);
     }
     return c->nomem ? VMM_E_NOMEM : 0;
 }
