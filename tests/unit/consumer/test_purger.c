@@ -271,10 +271,44 @@ static void batch__short_while_somebody_waits(void)
     turn();
     vmm__purger_start(purger, &job);
     turn();
-    CU_ASSERT_EQUAL(fake.nr_ios, 3);
-    CU_ASSERT_EQUAL(fake.ios[1]->len_bytes, 8 * VMM__BLOCK_BYTES);
+    CU_ASSERT_EQUAL(fake.nr_ios, 2);
+    CU_ASSERT_EQUAL(fake.ios[1]->len_bytes, 2 * VMM__BLOCK_BYTES);
     (void)settle(0);
     CU_ASSERT_EQUAL(job.nr_moved, 32);
+    teardown();
+}
+
+/* The longest batch among `nr' blocks, each turn of which takes `ns'. */
+static uint32_t longest_batch(uint64_t ns, uint64_t nr)
+{
+    struct vmm__purge_job job = {
+        .nr_free = UINT64_MAX, .max = nr, .any = true, .done = job_done,
+    };
+    uint32_t i, longest = 0;
+
+    vmm__purger_start(purger, &job);
+    for (turn(); fake.nr_ios; turn()) {
+        for (i = 0; i < fake.nr_ios; i++) {
+            longest = fake.ios[i]->len_bytes > longest
+                      ? fake.ios[i]->len_bytes : longest;
+        }
+        fake.now_ns += ns;
+        (void)fake_bdev_complete_all(&fake, 0);
+    }
+    (void)settle(0);
+    CU_ASSERT_EQUAL(job.nr_moved, nr);
+    return longest / VMM__BLOCK_BYTES;
+}
+
+static void batch__as_long_as_the_device_is_quick(void)
+{
+    setup(NR_SLOTS);
+    put(0, 300);
+    CU_ASSERT_EQUAL(longest_batch(1000000, 64), 32);
+    /* A slow device, and a quick one again. */
+    (void)longest_batch(50000000, 150);
+    CU_ASSERT_EQUAL(longest_batch(50000000, 26), 4);
+    CU_ASSERT_TRUE(longest_batch(1000000, 60) > 4);
     teardown();
 }
 
@@ -396,6 +430,7 @@ static const struct ut_case cases[] = {
     UT_CASE(watermarks__begin_and_end),
     UT_CASE(rate__never_more),
     UT_CASE(batch__short_while_somebody_waits),
+    UT_CASE(batch__as_long_as_the_device_is_quick),
     UT_CASE(storage__fails),
     UT_CASE(storage__is_full),
     UT_CASE(stop__ends_jobs),

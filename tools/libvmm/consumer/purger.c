@@ -7,8 +7,16 @@
 #include "consumer/purger.h"
 
 #define BATCH_BLOCKS 32u
-#define BUSY_BATCH_BLOCKS 8u    /* who waits for a page waits for what the
-                                 * device has begun */
+/*
+ * Who comes to wait for a page waits for what the device has begun, so a batch
+ * is as long as the device serves within BATCH_NS: longer by one block each
+ * time that it does, half as long when it does not, as the engine does with
+ * their number (tests/bench/lab/region.sh).  While somebody waits, one short
+ * batch at a time.
+ */
+#define BATCH_NS 10000000ull
+#define BATCH_BLOCKS_MIN 4u     /* what a flush costs is shared by them */
+#define BUSY_BATCH_BLOCKS 2u
 #define NR_BATCHES 2u
 #define RETRY_NS 1000000000ull  /* after a failure */
 #define POLL_NS 100000000ull    /* how soon a low watermark is noticed */
@@ -40,6 +48,7 @@ struct vmm__purger {
 
     uint8_t *mem;
     struct batch batches[NR_BATCHES];
+    unsigned int batch_blocks;          /* that a batch may have now */
 };
 
 static uint64_t nr_free(const struct vmm__purger *purger)
@@ -90,6 +99,19 @@ static void end(struct vmm__purge_job *job, int rc)
     }
 }
 
+static void adapt(struct vmm__purger *purger, const struct batch *batch)
+{
+    uint64_t took_ns = vmm__now_ns(&purger->clock) - batch->eio.issued_ns;
+
+    if (took_ns > BATCH_NS) {
+        purger->batch_blocks = purger->batch_blocks / 2 > BATCH_BLOCKS_MIN
+                               ? purger->batch_blocks / 2 : BATCH_BLOCKS_MIN;
+    } else if (batch->nr == purger->batch_blocks &&
+               purger->batch_blocks < BATCH_BLOCKS) {
+        purger->batch_blocks++;
+    }
+}
+
 static void batch_done(struct vmm__engine_io *eio, int rc)
 {
     struct batch *batch = vmm__container_of(eio, struct batch, eio);
@@ -104,6 +126,7 @@ static void batch_done(struct vmm__engine_io *eio, int rc)
     } else {
         job->nr_moved += batch->nr;
         purger->stuck = 0;
+        adapt(purger, batch);
     }
     batch->nr = 0;
     purger->enough = false;
@@ -114,8 +137,8 @@ static void batch_done(struct vmm__engine_io *eio, int rc)
 static bool begin(struct vmm__purger *purger, struct vmm__purge_job *job,
                   struct batch *batch)
 {
-    uint64_t max = vmm__engine_urgent(purger->engine) ? BUSY_BATCH_BLOCKS
-                                                      : BATCH_BLOCKS;
+    bool busy = vmm__engine_urgent(purger->engine);
+    uint64_t max = busy ? BUSY_BATCH_BLOCKS : purger->batch_blocks;
     uint64_t free = nr_free(purger), now_ns;
     uint8_t *buf = batch->eio.bio.buf;
     unsigned int i;
@@ -126,7 +149,7 @@ static bool begin(struct vmm__purger *purger, struct vmm__purge_job *job,
         return false;
     }
     free += nr_in_flight(purger, NULL);
-    if (free >= job->nr_free) {
+    if (free >= job->nr_free || (busy && nr_in_flight(purger, NULL))) {
         purger->enough = true;  /* when it is done, if it is */
         return false;
     }
@@ -308,6 +331,7 @@ int vmm__purger_new(struct vmm__region *region, struct vmm__engine *engine,
     }
     purger->region = region;
     purger->engine = engine;
+    purger->batch_blocks = BATCH_BLOCKS;
     purger->clock = *clock;
     vmm__list_init(&purger->jobs);
     for (i = 0; i < NR_BATCHES; i++) {
