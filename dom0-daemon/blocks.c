@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -20,7 +19,6 @@
 #include "log.h"
 #include "regions.h"
 
-#define BACKLOG 16
 #define CLIENTS_MAX 64
 #define HELLO_S 5               /* what is said first is said at once */
 
@@ -243,28 +241,6 @@ static void on_accept(void *arg)
     (void)close(fd);
 }
 
-static int listen_on(struct blocks *blocks)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    mode_t mask;
-    int r;
-
-    memcpy(addr.sun_path, blocks->path, strlen(blocks->path));
-    (void)unlink(blocks->path);
-    blocks->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                        0);
-    mask = umask(0177);
-    r = blocks->fd < 0 ? -1 : bind(blocks->fd, (struct sockaddr *)&addr,
-                                   sizeof(addr));
-    (void)umask(mask);
-    if (r || listen(blocks->fd, BACKLOG)) {
-        log_line(VMM_LOG_ERROR, "blocks", "%s: %s", blocks->path,
-                 strerror(errno));
-        return VMM_E_LOCAL;
-    }
-    return 0;
-}
-
 int blocks_open(struct loop *loop, const char *path, struct regions *regions,
                 struct blocks **blocks_out)
 {
@@ -279,7 +255,10 @@ int blocks_open(struct loop *loop, const char *path, struct regions *regions,
     vmm__list_init(&blocks->clients);
     (void)pthread_mutex_init(&blocks->lock, NULL);
     blocks->path = strdup(path);
-    rc = blocks->path ? listen_on(blocks) : VMM_E_NOMEM;
+    rc = blocks->path ? vmm__listen(path, &blocks->fd) : VMM_E_NOMEM;
+    if (rc == VMM_E_LOCAL) {
+        log_line(VMM_LOG_ERROR, "blocks", "%s: %s", path, strerror(errno));
+    }
     rc = rc ? rc : loop_add_fd(loop, blocks->fd, on_accept, blocks,
                                &blocks->event);
     rc = rc ? rc : loop_add_timer(loop, 1000, collect, blocks,

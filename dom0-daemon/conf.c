@@ -21,6 +21,11 @@ static bool is_path(const char *text)
     return text[0] == '/' && strlen(text) < 4000;
 }
 
+static bool is_path_or_none(const char *text)
+{
+    return !*text || is_path(text);
+}
+
 static bool is_socket_path(const char *text)
 {
     return text[0] == '/' &&
@@ -74,6 +79,13 @@ static const struct option options[] = {
     NUMBER(max_sessions, true, 256, 1, 32768),
     NUMBER(max_clients, true, 32, 1, 1024),
     NUMBER(prefetch, true, 1, 0, 1),
+    TEXT(mcelog_path, false, "/dev/mcelog", is_path, ABSOLUTE),
+    TEXT(mce_socket_path, false, "/run/xen/vmmd-mce.sock", is_socket_path,
+         "an absolute path of at most 107 bytes"),
+    TEXT(retire_list_path, false, "/boot/xen-retired-pages.bin",
+         is_path_or_none, "an absolute path, or empty"),
+    NUMBER(page_ce_threshold, true, 50, 0, 1000000),
+    NUMBER(page_ce_refresh_cycle_s, true, 86400, 1, 10000000),
 };
 #define NR_OPTIONS (sizeof(options) / sizeof(options[0]))
 

@@ -26,6 +26,9 @@ struct conf {
     long harvest_interval_ms, io_error_retries;
     long max_sessions, max_clients;
     long prefetch;
+    char *mcelog_path, *mce_socket_path;
+    char *retire_list_path;     /* the boot loader's; "": none */
+    long page_ce_threshold, page_ce_refresh_cycle_s;
 };
 
 void conf_init(struct conf *conf);

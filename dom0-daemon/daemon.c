@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "loop.h"
+#include "mcelog.h"
 #include "methods.h"
 
 enum { ON_TERM, ON_INT, ON_HUP, NR_SIGNALS };
@@ -29,6 +30,8 @@ struct daemon {
     struct loop *loop;
     struct loop_event *signals[NR_SIGNALS], *watchdog;
     void *toolstack;
+    struct retire *retire;
+    struct mcelog *mcelog;
     struct regions *regions;
     struct blocks *blocks;
     struct sessions *sessions;
@@ -157,6 +160,13 @@ static void on_hup(void *user)
     daemon->deps->notify("READY=1");
 }
 
+static void on_machine_check(void *user)
+{
+    struct daemon *daemon = user;
+
+    retire_look(daemon->retire);
+}
+
 static void on_watchdog(void *user)
 {
     struct daemon *daemon = user;
@@ -220,6 +230,18 @@ static int open_all(struct daemon *daemon)
     if (rc) {
         return rc;
     }
+    /* First of all: what is known to be bad is to be out of use. */
+    rc = retire_open(daemon->loop, &daemon->conf, deps->machine_ops,
+                     &daemon->retire);
+    if (rc) {
+        return rc;
+    }
+    rc = mcelog_open(daemon->loop, daemon->conf.mcelog_path,
+                     daemon->conf.mce_socket_path, on_machine_check, daemon,
+                     &daemon->mcelog);
+    if (rc) {
+        return rc;
+    }
     rc = regions_open(daemon->loop, &daemon->conf, &daemon->regions);
     if (rc) {
         return rc;
@@ -240,6 +262,7 @@ static int open_all(struct daemon *daemon)
         .version = DAEMON_VERSION,
         .sessions = daemon->sessions,
         .regions = daemon->regions,
+        .retire = daemon->retire,
         .blocks_path = daemon->conf.blocks_path,
         .toolstack_ops = deps->toolstack_ops,
         .toolstack = daemon->toolstack,
@@ -279,6 +302,8 @@ static void close_all(struct daemon *daemon)
     sessions_close(daemon->sessions);
     blocks_close(daemon->blocks);
     regions_close(daemon->regions);
+    mcelog_close(daemon->mcelog);
+    retire_close(daemon->retire);
     if (daemon->toolstack) {
         daemon->deps->toolstack_ops->close(daemon->toolstack);
     }

@@ -8,6 +8,7 @@
 #ifndef VMMD_DAEMON_H
 #define VMMD_DAEMON_H
 
+#include "retire.h"
 #include "session.h"
 #include "toolstack.h"
 
@@ -16,6 +17,7 @@
 struct daemon_deps {
     const struct toolstack_ops *toolstack_ops;
     const struct pager_ops *pager_ops;
+    const struct machine_ops *machine_ops;
     /* To whoever started us: "READY=1" and the like; see sd_notify(3). */
     void (*notify)(const char *what);
     uint32_t watchdog_ms;       /* how often notify() must come; 0: need not */

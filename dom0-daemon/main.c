@@ -17,6 +17,15 @@
 #include "log.h"
 #include "xlglue.h"
 
+static const struct machine_ops machine_ops = {
+    .open = vmm_machine_open,
+    .close = vmm_machine_close,
+    .list = vmm_machine_list,
+    .change = vmm_machine_change,
+    .set_threshold = vmm_machine_set_threshold,
+    .stat = vmm_machine_stat,
+};
+
 static const struct pager_ops pager_ops = {
     .open = vmm_pager_open,
     .fd = vmm_pager_fd,
@@ -105,6 +114,7 @@ int main(int argc, char **argv)
     struct daemon_deps deps = {
         .toolstack_ops = &xlglue_ops,
         .pager_ops = &pager_ops,
+        .machine_ops = &machine_ops,
         .notify = notify,
         .watchdog_ms = watchdog_ms(),
     };

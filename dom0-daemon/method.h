@@ -15,11 +15,18 @@ struct method {
     const char *params[METHOD_PARAMS_MAX];
 };
 
-/* methods_region.c */
+/* methods_page.c, methods_region.c */
+extern const struct method methods_page[];
 extern const struct method methods_region[];
 
 /* True, with the request failed, if a parameter is there, and is not fine. */
 bool method_bad_param(struct control_request *request, int rc,
                       const char *key);
+/*
+ * A number of at most `max'; *number_out stays what it is if there is none.
+ * False, with the request failed, if it is bad.
+ */
+bool method_number(struct control_request *request, const char *key,
+                   uint64_t max, uint64_t *number_out);
 
 #endif

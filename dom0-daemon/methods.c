@@ -26,6 +26,25 @@ bool method_bad_param(struct control_request *request, int rc,
     return true;
 }
 
+bool method_number(struct control_request *request, const char *key,
+                   uint64_t max, uint64_t *number_out)
+{
+    uint64_t number;
+    int rc;
+
+    rc = vmm__json_get_u64(request->msg.params, key, &number);
+    if (!rc && number > max) {
+        rc = VMM_E_RANGE;
+    }
+    if (method_bad_param(request, rc, key)) {
+        return false;
+    }
+    if (!rc) {
+        *number_out = number;
+    }
+    return true;
+}
+
 static const struct vmm__json_value *
 domain_param(const struct control_request *request)
 {
@@ -396,7 +415,9 @@ static const struct method table[] = {
 
 static const struct method *find(const char *name)
 {
-    static const struct method *const tables[] = { table, methods_region };
+    static const struct method *const tables[] = {
+        table, methods_page, methods_region,
+    };
     const struct method *method;
     unsigned int i;
 

@@ -20,6 +20,7 @@ struct methods {
     const char *version;
     struct sessions *sessions;
     struct regions *regions;
+    struct retire *retire;
     const char *blocks_path;
     const struct toolstack_ops *toolstack_ops;
     void *toolstack;

@@ -47,26 +47,6 @@ static bool path_param(struct control_request *request, const char *key,
     return true;
 }
 
-/* *number_out stays what it is if there is none. */
-static bool number_param(struct control_request *request, const char *key,
-                         uint64_t max, uint64_t *number_out)
-{
-    uint64_t number;
-    int rc;
-
-    rc = vmm__json_get_u64(request->msg.params, key, &number);
-    if (!rc && number > max) {
-        rc = VMM_E_RANGE;
-    }
-    if (method_bad_param(request, rc, key)) {
-        return false;
-    }
-    if (!rc) {
-        *number_out = number;
-    }
-    return true;
-}
-
 static bool flag_param(struct control_request *request, const char *key,
                        bool *flag_out)
 {
@@ -201,16 +181,16 @@ static void region_create(struct methods *methods,
     if (!text_param(request, "name", true, &params.name) ||
         !path_param(request, "nvm", true, &params.nvm) ||
         !path_param(request, "storage", false, &params.storage) ||
-        !number_param(request, "nvm_bytes", INT64_MAX, &params.nvm_bytes) ||
-        !number_param(request, "region_bytes", INT64_MAX,
+        !method_number(request, "nvm_bytes", INT64_MAX, &params.nvm_bytes) ||
+        !method_number(request, "region_bytes", INT64_MAX,
                       &params.region_bytes) ||
-        !number_param(request, "storage_bytes", INT64_MAX,
+        !method_number(request, "storage_bytes", INT64_MAX,
                       &params.storage_bytes) ||
-        !number_param(request, "max_snapshots", 16381, &max_snapshots) ||
-        !number_param(request, "purge_bytes_per_s", INT64_MAX,
+        !method_number(request, "max_snapshots", 16381, &max_snapshots) ||
+        !method_number(request, "purge_bytes_per_s", INT64_MAX,
                       &params.purge_bytes_per_s) ||
-        !number_param(request, "purge_low_percent", 100, &low) ||
-        !number_param(request, "purge_high_percent", 100, &high)) {
+        !method_number(request, "purge_low_percent", 100, &low) ||
+        !method_number(request, "purge_high_percent", 100, &high)) {
         return;
     }
     if (!params.region_bytes) {
@@ -323,7 +303,7 @@ static void region_purge(struct methods *methods,
     uint64_t free_percent = 100;
 
     if (!region || !flag_param(request, "all", &what.any) ||
-        !number_param(request, "free_percent", 100, &free_percent)) {
+        !method_number(request, "free_percent", 100, &free_percent)) {
         return;
     }
     what.free_percent = (uint32_t)free_percent;

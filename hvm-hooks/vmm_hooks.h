@@ -11,14 +11,25 @@
 #include <xen/mm-frame.h>
 #include <xen/types.h>
 #include <public/vmm_op.h>
+#include <public/vmm_retire.h>
 
 struct domain;
 struct page_info;
+
+/* What was done about an uncorrected memory error. */
+enum vmm_memerr {
+    VMM_MEMERR_RECOVERED,   /* nobody can touch it any more */
+    VMM_MEMERR_CONTAINED,   /* the domain that had it was stopped */
+    VMM_MEMERR_PENDING,     /* in use yet: dom0, Xen's heap, no RAM of ours */
+    VMM_MEMERR_TELL,        /* dom0 came upon it: a machine check for it */
+    VMM_MEMERR_FATAL,       /* Xen or dom0 cannot go on */
+};
 
 #ifdef CONFIG_VMM_HOOKS
 
 #include <xen/sched.h>
 #include <xen/guest_access.h>
+#include <xen/multiboot.h>
 
 /* XENMEM_vmm_op. */
 long vmm_memory_op(XEN_GUEST_HANDLE_PARAM(xen_vmm_op_t) arg);
@@ -56,6 +67,40 @@ void vmm_session_free(struct domain *d);
 /* A vCPU sleeps on a wait queue of ours (livepatch asks). */
 bool vmm_session_has_sleeper(const struct domain *d);
 
+/* XENMEM_vmm_retire_op. */
+long vmm_retire_op(XEN_GUEST_HANDLE_PARAM(xen_vmm_retire_op_t) arg);
+
+/*
+ * The boot loader's list of retired pages, in this order: found among the
+ * modules, once these have their places (nr_ram_pages: of the machine), before
+ * the first page goes to the boot allocator; asked for the first retired page
+ * in [s, e), e if there is none, at each of its allocations; applied to the
+ * frame table, before the heap is built; and when it is.
+ */
+void vmm_retire_boot_claim(unsigned long *module_map,
+                           const multiboot_info_t *mbi,
+                           unsigned long nr_ram_pages);
+unsigned long vmm_retire_boot_first(unsigned long s, unsigned long e);
+void vmm_retire_boot_reserve(void);
+void vmm_retire_boot_heap_done(void);
+
+/* A corrected error at addr.  Any context, interrupts included. */
+void vmm_retire_corrected(paddr_t addr);
+
+/*
+ * An uncorrected one, in the machine check's softirq.  restartable: what was
+ * interrupted can go on; running: the domain that was.  *owner: whose page it
+ * is, DOMID_XEN, or DOMID_INVALID if it is nobody's.
+ */
+enum vmm_memerr vmm_memerr_uncorrected(paddr_t addr, bool restartable,
+                                       const struct domain *running,
+                                       domid_t *owner);
+/*
+ * The current vCPU touched a page of type p2m_ram_broken.  False: the domain
+ * is to be crashed.  No lock is held.
+ */
+bool vmm_memerr_touched(paddr_t gpa);
+
 #else /* !CONFIG_VMM_HOOKS */
 
 static inline bool vmm_session_active(const struct domain *d)
@@ -83,6 +128,19 @@ static inline bool vmm_session_wait(struct vcpu *v)
 static inline void vmm_session_destroy(struct domain *d) {}
 static inline void vmm_session_free(struct domain *d) {}
 static inline bool vmm_session_has_sleeper(const struct domain *d)
+{
+    return false;
+}
+
+static inline unsigned long vmm_retire_boot_first(unsigned long s,
+                                                  unsigned long e)
+{
+    return e;
+}
+static inline void vmm_retire_boot_reserve(void) {}
+static inline void vmm_retire_boot_heap_done(void) {}
+static inline void vmm_retire_corrected(paddr_t addr) {}
+static inline bool vmm_memerr_touched(paddr_t gpa)
 {
     return false;
 }

@@ -237,3 +237,74 @@ int vmm_page_prepare(struct domain *d, gfn_t gfn,
 
     return rc;
 }
+
+int vmm_page_move(struct domain *d, mfn_t mfn)
+{
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    gfn_t gfn = _gfn(get_gpfn_from_mfn(mfn_x(mfn)));
+    struct page_info *old = mfn_to_page(mfn), *pg;
+    bool taken = false;
+    p2m_type_t t;
+    p2m_access_t a;
+    mfn_t to;
+    int rc;
+
+    /* A device would go on with the old one. */
+    if ( !is_hvm_domain(d) || !paging_mode_hap(d) || is_iommu_enabled(d) ||
+         !gfn_in_range(p2m, gfn) )
+        return -EOPNOTSUPP;
+
+    pg = alloc_domheap_page(d, 0);
+    if ( !pg )
+        return -ENOMEM;
+    if ( !get_page(pg, d) )
+    {
+        domain_crash(d);
+        return -ENODATA;
+    }
+    to = page_to_mfn(pg);
+
+    gfn_lock(p2m, gfn, 0);
+
+    rc = -EBUSY;
+    if ( !mfn_eq(p2m->get_entry(p2m, gfn, &t, &a, 0, NULL, NULL), mfn) ||
+         !p2m_is_pageable(t) || !only_guest_uses(old, 1) ||
+         !(taken = get_page(old, d)) )
+        goto out;
+
+    /* Nobody writes to it while it is copied: the lock keeps faults waiting. */
+    rc = p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, p2m_ram_paging_out, a);
+    if ( rc )
+        goto out;
+    p2m_tlb_flush_sync(p2m);
+
+    /* A grant may have been mapped, or an argument looked at, before that. */
+    rc = only_guest_uses(old, 2) ? 0 : -EBUSY;
+    if ( !rc )
+    {
+        copy_domain_page(to, mfn);
+        rc = p2m_set_entry(p2m, gfn, to, PAGE_ORDER_4K, t, a);
+    }
+    if ( rc )
+    {
+        if ( p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, t, a) )
+            domain_crash(d);
+    }
+    else
+    {
+        set_gpfn_from_mfn(mfn_x(mfn), INVALID_M2P_ENTRY);
+        set_gpfn_from_mfn(mfn_x(to), gfn_x(gfn));
+        put_page_alloc_ref(old);
+    }
+
+ out:
+    gfn_unlock(p2m, gfn, 0);
+
+    if ( taken )
+        put_page(old);
+    if ( rc )
+        put_page_alloc_ref(pg);
+    put_page(pg);
+
+    return rc;
+}

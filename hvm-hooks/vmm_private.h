@@ -82,6 +82,11 @@ int vmm_page_evict(struct domain *d, gfn_t gfn);
 int vmm_page_prepare(struct domain *d, gfn_t gfn,
                      XEN_GUEST_HANDLE_PARAM(char) buf, bool cold);
 int vmm_page_resume(struct domain *d, gfn_t gfn);
+/*
+ * Give the domain another frame with the same contents in place of mfn, unseen
+ * by it; mfn is freed.  -EBUSY if anything but the domain uses it.
+ */
+int vmm_page_move(struct domain *d, mfn_t mfn);
 
 /* vmm_access.c */
 /*
@@ -95,5 +100,25 @@ int vmm_access_harvest(struct domain *d, gfn_t first, unsigned int nr,
 void vmm_access_flush(struct domain *d);
 /* Forget that a page was accessed; the p2m lock is held. */
 void vmm_access_clear(struct domain *d, gfn_t gfn);
+
+/* vmm_retire_boot.c: what became of the boot loader's list. */
+struct vmm_retire_boot {
+    uint64_t generation;
+    uint64_t memory_map_hash;
+    uint64_t list_us, heap_us;
+    unsigned int nr_entries;
+    uint8_t list;               /* XEN_VMM_LIST_* */
+    bool map_changed;
+};
+extern struct vmm_retire_boot vmm_retire_boot;
+
+/* vmm_retire.c */
+/* The boot list's entries, which are in order, are the first of the table. */
+int vmm_retire_table_init(const struct xen_vmm_retire_entry *entries,
+                          unsigned int nr);
+/* Put it down; true if it was there before.  Not in an interrupt. */
+bool vmm_retire_uncorrected(mfn_t mfn);
+/* A guest was told of a lost page that it touched. */
+void vmm_retire_touched(void);
 
 #endif /* __VMM_PRIVATE_H__ */

@@ -36,6 +36,7 @@ static ssize_t to_nowhere(int fd, const void *data, size_t len)
 #undef write
 #include "dom0-daemon/control.c"
 #include "dom0-daemon/methods.c"
+#include "dom0-daemon/methods_page.c"
 #include "dom0-daemon/methods_region.c"
 
 #define CLIENTS 3
@@ -103,6 +104,79 @@ static void ask(struct session *session, session_done_fn *done, void *user)
         end_one();
     }
     pending[nr_pending++] = (struct pending){ done, user, session };
+}
+
+/* Retired pages: three, of which one cannot be released. */
+
+struct retire {
+    bool usable;
+};
+
+static struct retire pages = { true };
+
+bool retire_usable(const struct retire *retire)
+{
+    return retire->usable;
+}
+
+void retire_look(struct retire *retire)
+{
+    (void)retire;
+}
+
+int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
+                 enum vmm_retire_cause cause, uint32_t *nr_pending_out)
+{
+    (void)retire;
+    assert(nr && nr <= RETIRE_CHANGE_PAGES_MAX);
+    assert(mfn + nr <= 1ull << VMM_RETIRE_MFN_BITS);
+    assert((unsigned int)cause < VMM_RETIRE_NR_CAUSES);
+    *nr_pending_out = nr / 2;
+    return mfn % 5 ? 0 : VMM_E_PERM;
+}
+
+int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,
+                   uint32_t *nr_released_out)
+{
+    (void)retire;
+    assert(nr && nr <= RETIRE_CHANGE_PAGES_MAX);
+    *nr_released_out = nr;
+    return mfn % 3 ? 0 : VMM_E_BUSY;
+}
+
+int retire_list(struct retire *retire, uint64_t *next_mfn,
+                struct vmm_retired *entries, uint32_t nr, uint32_t *nr_out,
+                bool *more_out)
+{
+    (void)retire;
+    for (*nr_out = 0; *nr_out < nr && *next_mfn < 3; ++*next_mfn) {
+        entries[(*nr_out)++] = (struct vmm_retired){
+            .mfn = *next_mfn, .nr_pages = 1,
+            .cause = (enum vmm_retire_cause)*next_mfn,
+            .state = VMM_RETIRE_PENDING,
+        };
+    }
+    *more_out = *next_mfn < 3;
+    return 0;
+}
+
+int retire_stat(struct retire *retire, struct vmm_machine_stat *stat_out)
+{
+    (void)retire;
+    memset(stat_out, 0, sizeof(*stat_out));
+    return 0;
+}
+
+uint32_t retire_nr(const struct retire *retire)
+{
+    (void)retire;
+    return 3;
+}
+
+uint64_t retire_generation(const struct retire *retire)
+{
+    (void)retire;
+    return 1;
 }
 
 /* Regions: "a" and "b", of which the latter cannot be opened. */
@@ -451,6 +525,7 @@ static void begin(void)
     }
     log_set_level(VMM_LOG_INFO);
     methods = (struct methods){
+        .retire = &pages,
         .state = METHODS_RUNNING, .version = "1.0",
         .toolstack_ops = &toolstack_ops,
     };

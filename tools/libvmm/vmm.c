@@ -15,10 +15,12 @@
 #include "consumer/regionio.h"
 #include "include/vmm_pager.h"
 #include "port/bdev_uring.h"
+#include "port/files.h"
 #include "port/hv_xen.h"
 #include "port/media_pmem2.h"
 #include "port/store_file.h"
 #include "port/timer.h"
+#include "retire/record.h"
 
 #define SETTLE_MS 100
 
@@ -467,4 +469,14 @@ int vmm_region_repair(const char *path, const char *storage_path,
                                       user, nr_out, nr_repaired_out);
     region_owner_free(owner);
     return rc;
+}
+
+/* The record of retired pages. */
+
+int vmm_record_open(const char *dir, const char *list_path,
+                    const struct vmm_logger *logger, vmm_record **record_out)
+{
+    const struct vmm__files files = { .ops = &vmm__files_posix };
+
+    return vmm__record_open(&files, dir, list_path, logger, record_out);
 }

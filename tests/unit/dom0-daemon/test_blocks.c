@@ -6,6 +6,7 @@
 #include "dom0-daemon/blocks.c"
 
 #include <event2/event.h>
+#include <sys/un.h>
 
 #include "dom0-daemon/log.h"
 #include "lib/fake_host.h"

@@ -45,7 +45,7 @@ static int ut_statfs(const char *path, struct statfs *st_out)
 /* A test that hangs ends by this. */
 #define PATIENCE_S 120
 
-static char dir[64], paths[6][96];
+static char dir[64], paths[7][96];
 static struct conf template;
 static int conf_rc;
 static unsigned int nr_conf_reads, nr_conf_changes;
@@ -89,6 +89,9 @@ void conf_dispose(struct conf *conf)
     free(conf->log_level);
     free(conf->on_stop);
     free(conf->blocks_path);
+    free(conf->mcelog_path);
+    free(conf->mce_socket_path);
+    free(conf->retire_list_path);
     conf_init(conf);
 }
 
@@ -109,6 +112,9 @@ int conf_read(const char *path, bool must_exist, struct conf *conf_out)
     conf_out->index_dir = strdup(template.index_dir);
     conf_out->log_level = strdup(template.log_level);
     conf_out->on_stop = strdup(template.on_stop);
+    conf_out->mcelog_path = strdup("/nowhere/mcelog");
+    conf_out->mce_socket_path = strdup(template.mce_socket_path);
+    conf_out->retire_list_path = strdup("");
     return 0;
 }
 
@@ -131,26 +137,37 @@ static void notified(const char *what)
     }
 }
 
+static int no_machine(const struct vmm_logger *logger,
+                      vmm_machine **machine_out)
+{
+    (void)logger;
+    (void)machine_out;
+    return VMM_E_NOTSUP;
+}
+
+static const struct machine_ops no_machine_ops = { .open = no_machine };
+
 static struct daemon_deps deps = {
     .toolstack_ops = &fake_toolstack_ops, .pager_ops = &fake_pager_ops,
+    .machine_ops = &no_machine_ops,
     .notify = notified,
 };
 
 static void begin(void)
 {
     static const char *const names[] = { "sock", "lock", "state", "store",
-                                         "index", "blocks" };
+                                         "index", "blocks", "mce" };
     unsigned int i;
 
     (void)alarm(PATIENCE_S);
     fake_host_make_dir(dir);
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < 7; i++) {
         (void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", dir, names[i]);
     }
     template = (struct conf){
         .socket_path = paths[0], .lock_path = paths[1],
         .state_dir = paths[2], .store_dir = paths[3], .index_dir = paths[4],
-        .blocks_path = paths[5],
+        .blocks_path = paths[5], .mce_socket_path = paths[6],
         .log_level = (char *)(uintptr_t)"error",
         .on_stop = (char *)(uintptr_t)"keep",
         .harvest_interval_ms = 1000, .io_error_retries = 5,

@@ -465,6 +465,90 @@ static void prepare__reference_refused(void)
     hn_fini();
 }
 
+static int move(mfn_t mfn)
+{
+    return vmm_page_move(&hn.guest, mfn);
+}
+
+static void move__to_another_frame(void)
+{
+    mfn_t was;
+
+    start();
+    was = hn.mfn[GFN];
+    CU_ASSERT_EQUAL(move(was), 0);
+    is(p2m_ram_rw);
+    CU_ASSERT_NOT_EQUAL(mfn_x(hn.mfn[GFN]), mfn_x(was));
+    CU_ASSERT_PTR_NULL(mfn_to_page(was)->owner);
+    CU_ASSERT_EQUAL(nominate(GFN, saved), 0);
+    CU_ASSERT_TRUE(holds_gfn(saved));
+    hn_fini();
+}
+
+/* Somebody else uses it, or it is not where it was. */
+static void move__not_now(void)
+{
+    mfn_t mfn;
+
+    start();
+    mfn = hn.mfn[GFN];
+    CU_ASSERT_TRUE(get_page(frame(), &hn.guest));
+    CU_ASSERT_EQUAL(move(mfn), -EBUSY);
+    put_page(frame());
+    is(p2m_ram_rw);
+    CU_ASSERT_EQUAL(nominate(GFN, saved), 0);
+    CU_ASSERT_EQUAL(move(mfn), -EBUSY);
+    is(p2m_ram_paging_out);
+    CU_ASSERT_EQUAL(evict(GFN), 0);
+    CU_ASSERT_NOT_EQUAL(move(mfn), 0);
+    hn_fini();
+}
+
+static void move__not_of_this_domain(void)
+{
+    mfn_t mfn;
+
+    start();
+    mfn = hn.mfn[GFN];
+    hn.guest.iommu = true;
+    CU_ASSERT_EQUAL(move(mfn), -EOPNOTSUPP);
+    hn.guest.iommu = false;
+    hn.guest.hvm = false;
+    CU_ASSERT_EQUAL(move(mfn), -EOPNOTSUPP);
+    hn.guest.hvm = true;
+    is(p2m_ram_rw);
+    hn_fini();
+}
+
+static void move__nth_call_fails(void)
+{
+    static const enum hn_call calls[] = { HN_ALLOC, HN_SET_ENTRY,
+                                          HN_GET_PAGE };
+    unsigned int i, nth;
+
+    for (i = 0; i < 3; i++) {
+        int rc = -1;
+
+        /* One that cannot be had of a new frame is as in prepare. */
+        for (nth = calls[i] == HN_GET_PAGE ? 2 : 1; rc; nth++) {
+            mfn_t mfn;
+
+            start();
+            mfn = hn.mfn[GFN];
+            hn_fail(calls[i], nth);
+            rc = move(mfn);
+            hn_fail(calls[i], 0);
+            CU_ASSERT_TRUE_FATAL(nth < 10);
+            if (rc) {
+                CU_ASSERT_EQUAL(mfn_x(hn.mfn[GFN]), mfn_x(mfn));
+                is(p2m_ram_rw);
+            }
+            hn_fini();
+        }
+        CU_ASSERT_TRUE(nth > 2);
+    }
+}
+
 static const struct ut_case cases[] = {
     UT_CASE(nominate__copies_the_page),
     UT_CASE(nominate__bad_gfn),
@@ -491,6 +575,10 @@ static const struct ut_case cases[] = {
     UT_CASE(prepare__reference_refused),
     UT_CASE(resume__every_state),
     UT_CASE(round_trip__nth_call_fails),
+    UT_CASE(move__to_another_frame),
+    UT_CASE(move__not_now),
+    UT_CASE(move__not_of_this_domain),
+    UT_CASE(move__nth_call_fails),
 };
 
 UT_MAIN("hvm-hooks/page", cases)

@@ -10,5 +10,10 @@
 bool vmm__send_all(int fd, const void *data, size_t len_bytes);
 /* False if it is gone (errno 0), or said nothing within SO_RCVTIMEO. */
 bool vmm__recv_all(int fd, void *data, size_t len_bytes);
+/*
+ * A socket for root alone, that does not block, in place of what is at `path'.
+ * VMM_E_LOCAL, with errno; VMM_E_RANGE: the path is too long for one.
+ */
+int vmm__listen(const char *path, int *fd_out);
 
 #endif

@@ -30,6 +30,7 @@
 #include "vmm.h"
 #include "vmm_pager.h"
 #include "vmm_region.h"
+#include "vmm_retire.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -125,6 +126,23 @@ void vmm_ctl_put_region_point(struct vmm__json_out *out,
                               const struct vmm_ctl_region_point *point);
 int vmm_ctl_get_region_point(const struct vmm__json_value *value,
                              struct vmm_ctl_region_point *point_out);
+
+/* Retired pages; page-list has them in the member "pages". */
+void vmm_ctl_put_page(struct vmm__json_out *out,
+                      const struct vmm_retired *page);
+int vmm_ctl_get_page(const struct vmm__json_value *value,
+                     struct vmm_retired *page_out);
+
+/* What page-stat answers; sequence and hash stay with vmmd. */
+struct vmm_ctl_page_stat {
+    struct vmm_machine_stat machine;
+    uint64_t generation;        /* of the record */
+    uint32_t nr_recorded;       /* entries in it */
+};
+void vmm_ctl_put_page_stat(struct vmm__json_out *out,
+                           const struct vmm_ctl_page_stat *stat);
+int vmm_ctl_get_page_stat(const struct vmm__json_value *value,
+                          struct vmm_ctl_page_stat *stat_out);
 
 /* "retry", and back from "VMM_E_IO"; VMM_E_LOCAL for a name not known. */
 const char *vmm_ctl_class_name(enum vmm_error_class error_class);

@@ -12,7 +12,7 @@
 #include "region/state.h"
 
 /* Looked at in one call, so that it takes no long time. */
-#define PICK_TABLES 4u
+#define PICK_TABLES 64u
 /*
  * How often to come to the end without a find before there is none: what is
  * read is passed over once by ANY, and is cold then (a clock's second chance).

@@ -88,6 +88,12 @@ void p2m_unlock(struct p2m_domain *p2m)
     }
 }
 
+void p2m_tlb_flush_sync(struct p2m_domain *p2m)
+{
+    HN_CHECK(p2m->depth);
+    p2m->unflushed = false;
+}
+
 /* Memory of Xen. */
 
 void *hn_xzalloc(size_t size)
@@ -232,6 +238,13 @@ void unmap_domain_page(void *va)
 void clear_domain_page(mfn_t mfn)
 {
     memset(memory[mfn_x(mfn)], 0, PAGE_SIZE);
+}
+
+void copy_domain_page(mfn_t to, mfn_t from)
+{
+    memcpy(map_domain_page(to), map_domain_page(from), PAGE_SIZE);
+    unmap_domain_page(memory[mfn_x(from)]);
+    unmap_domain_page(memory[mfn_x(to)]);
 }
 
 void scrub_one_page(struct page_info *pg)
@@ -655,6 +668,7 @@ void hn_populate(unsigned long first, unsigned int nr)
         hn.guest.tot_pages++;
         memset(memory[pg - hn.frames], (int)(first + i), PAGE_SIZE);
         put_entry(first + i, page_to_mfn(pg), p2m_ram_rw);
+        set_gpfn_from_mfn(pg - hn.frames, first + i);
     }
 }
 

@@ -59,6 +59,8 @@ typedef uint16_t domid_t;
 typedef uint32_t evtchn_port_t;
 typedef int64_t s_time_t;
 typedef uint64_t xen_pfn_t;
+typedef uint64_t paddr_t;
+typedef struct multiboot_info multiboot_info_t;
 typedef struct { int counter; } atomic_t;
 
 #define atomic_read(a) ((a)->counter)
@@ -163,6 +165,7 @@ struct cpu_info;
     ((char *)__builtin_frame_address(0) + hn.stack_bytes))
 #define is_hvm_domain(d) ((d)->hvm)
 #define hap_enabled(d) ((d)->hap)
+#define paging_mode_hap(d) ((d)->hap)
 #define nestedhvm_enabled(d) ((d)->nestedhvm)
 #define altp2m_active(d) ((d)->altp2m)
 #define mem_sharing_enabled(d) ((d)->sharing)
@@ -252,6 +255,9 @@ struct page_info {
 #define is_iomem_page(m) (mfn_x(m) == hn.iomem_mfn)
 #define maddr_to_mfn(ma) _mfn((ma) >> PAGE_SHIFT)
 #define set_gpfn_from_mfn(mfn, gpfn) ((void)(hn.m2p[mfn] = (gpfn)))
+#define get_gpfn_from_mfn(mfn) (hn.m2p[mfn])
+#define INVALID_M2P_ENTRY (~0ul)
+#define mfn_eq(a, b) ((a).v == (b).v)
 
 struct page_info *alloc_domheap_page(struct domain *d, unsigned int flags);
 bool get_page(struct page_info *pg, struct domain *d);
@@ -263,6 +269,7 @@ void put_page_and_type(struct page_info *pg);
 void *map_domain_page(mfn_t mfn);
 void unmap_domain_page(void *va);
 void clear_domain_page(mfn_t mfn);
+void copy_domain_page(mfn_t to, mfn_t from);
 void scrub_one_page(struct page_info *pg);
 void *vmap(const mfn_t *mfns, unsigned int nr);
 void vunmap(void *va);
@@ -305,6 +312,7 @@ void p2m_unlock(struct p2m_domain *p2m);
 int p2m_set_entry(struct p2m_domain *p2m, gfn_t gfn, mfn_t mfn,
                   unsigned int order, p2m_type_t t, p2m_access_t a);
 void ept_sync_domain(struct p2m_domain *p2m);
+void p2m_tlb_flush_sync(struct p2m_domain *p2m);
 void guest_flush_tlb_mask(const struct domain *d, const int *mask);
 
 /* Memory of the caller of a hypercall: ours, but for what is named bad. */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* methods_page.c: what can be asked for of retired pages; see methods.h. */
+#include <string.h>
+
+#include "format/json.h"
+#include "method.h"
+#include "retire.h"
+
+#define ENTRIES_MAX 1000u       /* of one answer */
+
+/* False, with the request failed, if nothing can be done about pages here. */
+static bool usable(const struct methods *methods,
+                   struct control_request *request)
+{
+    if (!methods->retire || !retire_usable(methods->retire)) {
+        control_fail(request, VMM_E_NOTSUP,
+                     "this hypervisor does not retire pages");
+        return false;
+    }
+    return true;
+}
+
+static bool range(struct control_request *request, uint64_t *mfn_out,
+                  uint64_t *nr_out)
+{
+    *nr_out = 1;
+    if (!vmm__json_member(request->msg.params, "mfn")) {
+        control_fail(request, VMM_E_INVAL, "%s: \"mfn\" is missing",
+                     request->msg.method);
+        return false;
+    }
+    if (!method_number(request, "mfn", (1ull << VMM_RETIRE_MFN_BITS) - 1,
+                       mfn_out) ||
+        !method_number(request, "nr_pages", RETIRE_CHANGE_PAGES_MAX,
+                       nr_out)) {
+        return false;
+    }
+    if (!*nr_out ||
+        *mfn_out + *nr_out > 1ull << VMM_RETIRE_MFN_BITS) {
+        control_fail(request, VMM_E_RANGE, "%s: pages are out of range",
+                     request->msg.method);
+        return false;
+    }
+    return true;
+}
+
+static void page_list(struct methods *methods,
+                      struct control_request *request)
+{
+    struct vmm_retired entries[64];
+    uint64_t next_mfn = 0, nr_max = ENTRIES_MAX;
+    struct vmm__json_out *out;
+    bool more = true;
+    uint32_t i, nr;
+    int rc;
+
+    if (!usable(methods, request) ||
+        !method_number(request, "first_mfn", UINT64_MAX, &next_mfn) ||
+        !method_number(request, "nr_max", ENTRIES_MAX, &nr_max)) {
+        return;
+    }
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    vmm__json_put_array(out, "pages");
+    while (more && nr_max) {
+        rc = retire_list(methods->retire, &next_mfn, entries,
+                         nr_max < 64 ? (uint32_t)nr_max : 64, &nr, &more);
+        if (rc) {
+            vmm__json_out_free(out);
+            control_fail(request, rc, "%s", vmm_error_text(rc));
+            return;
+        }
+        for (i = 0; i < nr; i++) {
+            vmm__json_put_object(out, NULL);
+            vmm_ctl_put_page(out, &entries[i]);
+            vmm__json_end_object(out);
+        }
+        nr_max -= nr;
+    }
+    vmm__json_end_array(out);
+    if (more) {
+        vmm__json_put_u64(out, "next_mfn", next_mfn);
+    }
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
+static const char *why(int rc)
+{
+    return rc == VMM_E_PERM ? "Xen itself lies there"
+         : rc == VMM_E_INVAL ? "there is no such page in this machine"
+         : rc == VMM_E_BUSY ? "its memory failed, and its owner still has it"
+         : rc == VMM_E_NOENT ? "no such page is retired; xl page-list has "
+                               "those that are"
+         : vmm_error_text(rc);
+}
+
+static void page_retire(struct methods *methods,
+                        struct control_request *request)
+{
+    enum vmm_retire_cause cause = VMM_RETIRE_ADMIN;
+    const char *name = NULL;
+    struct vmm__json_out *out;
+    uint32_t nr_pending;
+    uint64_t mfn, nr;
+    int rc;
+
+    if (!usable(methods, request) || !range(request, &mfn, &nr)) {
+        return;
+    }
+    rc = vmm__json_get_string(request->msg.params, "cause", &name);
+    if (method_bad_param(request, rc, "cause")) {
+        return;
+    }
+    if (name) {
+        for (cause = 0; cause < VMM_RETIRE_NR_CAUSES &&
+             strcmp(name, vmm_retire_cause_name(cause)); cause++) {
+        }
+        if (cause == VMM_RETIRE_NR_CAUSES) {
+            control_fail(request, VMM_E_INVAL, "page-retire: there is no "
+                         "cause \"%.32s\"", name);
+            return;
+        }
+    }
+    rc = retire_pages(methods->retire, mfn, (uint32_t)nr, cause, &nr_pending);
+    if (rc) {
+        control_fail(request, rc, "page 0x%llx: %s", (unsigned long long)mfn,
+                     why(rc));
+        return;
+    }
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    vmm__json_put_u64(out, "nr_pending", nr_pending);
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
+static void page_release(struct methods *methods,
+                         struct control_request *request)
+{
+    struct vmm__json_out *out;
+    uint32_t nr_released;
+    uint64_t mfn, nr;
+    int rc;
+
+    if (!usable(methods, request) || !range(request, &mfn, &nr)) {
+        return;
+    }
+    rc = retire_release(methods->retire, mfn, (uint32_t)nr, &nr_released);
+    if (rc) {
+        control_fail(request, rc, "page 0x%llx: %s", (unsigned long long)mfn,
+                     why(rc));
+        return;
+    }
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    vmm__json_put_u64(out, "nr_released", nr_released);
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
+static void page_stat(struct methods *methods,
+                      struct control_request *request)
+{
+    struct vmm_ctl_page_stat stat;
+    struct vmm__json_out *out;
+    int rc;
+
+    if (!usable(methods, request)) {
+        return;
+    }
+    retire_look(methods->retire);
+    rc = retire_stat(methods->retire, &stat.machine);
+    if (rc) {
+        control_fail(request, rc, "%s", vmm_error_text(rc));
+        return;
+    }
+    stat.nr_recorded = retire_nr(methods->retire);
+    stat.generation = retire_generation(methods->retire);
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    vmm_ctl_put_page_stat(out, &stat);
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
+const struct method methods_page[] = {
+    { "page-list", page_list, METHODS_ANY, { "first_mfn", "nr_max" } },
+    { "page-retire", page_retire, METHODS_RUNNING,
+      { "mfn", "nr_pages", "cause" } },
+    { "page-release", page_release, METHODS_RUNNING, { "mfn", "nr_pages" } },
+    { "page-stat", page_stat, METHODS_ANY, { NULL } },
+    { NULL, NULL, 0, { NULL } },
+};

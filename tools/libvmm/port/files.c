@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * files.c: a file is written beside the old one, made durable, and takes its
+ * name; then the folder is made durable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "port/files.h"
+#include "port/storefile.h"
+
+/* Linux 5.14, fs/ext4/ext4.h; not in a header for programs. */
+#ifndef EXT4_IOC_CHECKPOINT
+#define EXT4_IOC_CHECKPOINT _IOW('f', 43, uint32_t)
+#endif
+
+static int last_error(void)
+{
+    return vmm__storefile_error(errno);
+}
+
+static int read_fd(int fd, size_t max_bytes, void **data_out, size_t *size_out)
+{
+    struct stat st;
+    size_t done = 0;
+    ssize_t r = 1;
+    char *data;
+
+    if (fstat(fd, &st)) {
+        return last_error();
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return VMM_E_FORMAT;
+    }
+    if ((uint64_t)st.st_size > max_bytes) {
+        return VMM_E_RANGE;
+    }
+    data = malloc((size_t)st.st_size + 1);
+    if (!data) {
+        return VMM_E_NOMEM;
+    }
+    while (r && done < (size_t)st.st_size) {
+        r = read(fd, data + done, (size_t)st.st_size - done);
+        if (r < 0 && errno != EINTR) {
+            free(data);
+            return last_error();
+        }
+        done += r > 0 ? (size_t)r : 0;
+    }
+    *data_out = data;
+    *size_out = done;
+    return 0;
+}
+
+static int files_read(void *self, const char *path, size_t max_bytes,
+                      void **data_out, size_t *size_out)
+{
+    int fd, rc;
+
+    (void)self;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? VMM_E_NOENT : last_error();
+    }
+    rc = read_fd(fd, max_bytes, data_out, size_out);
+    (void)close(fd);
+    return rc;
+}
+
+static int write_new(const char *path, const char *data, size_t size)
+{
+    int fd, rc = 0;
+    ssize_t r;
+
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+              0600);
+    if (fd < 0) {
+        return last_error();
+    }
+    while (size) {
+        r = write(fd, data, size);
+        if (r < 0 && errno == EINTR) {
+            continue;
+        }
+        if (r <= 0) {
+            rc = last_error();
+            break;
+        }
+        data += r;
+        size -= (size_t)r;
+    }
+    if (!rc && fsync(fd)) {
+        rc = last_error();
+    }
+    if (close(fd) && !rc) {
+        rc = last_error();
+    }
+    return rc;
+}
+
+static int sync_folder_of(const char *path)
+{
+    char *copy = strdup(path);
+    int fd, rc = 0;
+
+    if (!copy) {
+        return VMM_E_NOMEM;
+    }
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0) {
+        return last_error();
+    }
+    if (fsync(fd)) {
+        rc = last_error();
+    }
+    (void)close(fd);
+    return rc;
+}
+
+static int files_replace(void *self, const char *path, const void *data,
+                         size_t size)
+{
+    char *aside;
+    int rc;
+
+    (void)self;
+    if (asprintf(&aside, "%s.new", path) < 0) {
+        return VMM_E_NOMEM;
+    }
+    rc = write_new(aside, data, size);
+    if (!rc && rename(aside, path)) {
+        rc = last_error();
+    }
+    if (rc) {
+        (void)unlink(aside);
+    } else {
+        rc = sync_folder_of(path);
+    }
+    free(aside);
+    return rc;
+}
+
+/* Frozen, a file system has its journal empty; nothing may come between. */
+static int freeze_and_thaw(int fd)
+{
+    sigset_t all, before;
+    int rc = 0;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (ioctl(fd, FIFREEZE, 0)) {
+        rc = errno == EIO ? VMM_E_IO : VMM_E_NOTSUP;
+    } else if (ioctl(fd, FITHAW, 0)) {
+        rc = last_error();
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static int files_settle(void *self, const char *path)
+{
+    struct statfs st;
+    uint32_t flags = 0;
+    int fd, rc = 0;
+
+    (void)self;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return last_error();
+    }
+    if (fstatfs(fd, &st)) {
+        rc = last_error();
+    } else if (st.f_type == MSDOS_SUPER_MAGIC) {
+        rc = 0;     /* no journal, and what was synced is where it belongs */
+    } else if (ioctl(fd, EXT4_IOC_CHECKPOINT, &flags)) {
+        rc = errno == EIO ? VMM_E_IO : freeze_and_thaw(fd);
+    }
+    (void)close(fd);
+    return rc;
+}
+
+const struct vmm__files_ops vmm__files_posix = {
+    .read = files_read,
+    .replace = files_replace,
+    .settle = files_settle,
+};

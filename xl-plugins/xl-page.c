@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-page.c: what xl does with pages of memory that are never to be used: one
+ * program with a name for each command.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugin.h"
+
+#define DAY_BYTES 24
+
+struct args {
+    const char *pages, *cause;
+};
+
+struct command {
+    struct plugin_spec spec;
+    const char *letters;        /* of the options below that it has */
+    int nr_args;
+    int (*run)(struct plugin *plugin, const struct args *args);
+};
+
+#define LETTERS "c"
+static const struct option options[] = {
+    { "cause", required_argument, NULL, 'c' },
+    PLUGIN_LONG_OPTIONS
+};
+
+static int not_understood(struct plugin *plugin)
+{
+    return plugin_fail(plugin, VMM_E_FORMAT, "vmmd's answer is not "
+                       "understood; install the same version of both");
+}
+
+/* A page's number, or the first and last of several: "0x1a0-0x1af". */
+static int parse_pages(const char *text, uint64_t *first_out,
+                       uint64_t *nr_out)
+{
+    unsigned long long first, last;
+    char *end;
+
+    if (*text < '0' || *text > '9') {
+        return VMM_E_FORMAT;
+    }
+    first = last = strtoull(text, &end, 0);
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9') {
+        last = strtoull(end + 1, &end, 0);
+    }
+    if (*end) {
+        return VMM_E_FORMAT;
+    }
+    if (last < first || last >= 1ull << VMM_RETIRE_MFN_BITS) {
+        return VMM_E_RANGE;
+    }
+    *first_out = first;
+    *nr_out = last - first + 1;
+    return 0;
+}
+
+/* A list that vmmd gives in parts: fn is called for each entry of it. */
+typedef int each_fn(void *user, const struct vmm_retired *page,
+                    const struct vmm__json_value *value);
+
+static int each(struct plugin *plugin, each_fn *fn, void *user)
+{
+    uint64_t next_mfn = 0;
+    bool more = true;
+    int status = 0;
+
+    while (more && !status) {
+        struct vmm__json_out *params = vmm__json_out_new(false);
+        const struct vmm__json_value *result, *pages;
+        struct vmm__json *reply = NULL;
+        struct vmm_retired page;
+        uint32_t i;
+
+        vmm__json_put_object(params, NULL);
+        vmm__json_put_u64(params, "first_mfn", next_mfn);
+        if (!plugin_call(plugin, "page-list", params, NULL, &reply, &result,
+                         &status)) {
+            vmm__json_free(reply);
+            break;
+        }
+        pages = vmm__json_member(result, "pages");
+        for (i = 0; i < vmm__json_nr(pages) && !status; i++) {
+            status = vmm_ctl_get_page(vmm__json_at(pages, i), &page)
+                     ? not_understood(plugin)
+                     : fn(user, &page, vmm__json_at(pages, i));
+        }
+        more = !vmm__json_get_u64(result, "next_mfn", &next_mfn);
+        vmm__json_free(reply);
+    }
+    return status;
+}
+
+static int add_json(void *user, const struct vmm_retired *page,
+                    const struct vmm__json_value *value)
+{
+    (void)page;
+    vmm__json_put_value(user, NULL, value);
+    return 0;
+}
+
+static int print_json(struct plugin *plugin)
+{
+    struct vmm__json_out *out = vmm__json_out_new(true);
+    char *text = NULL;
+    size_t len;
+    int status;
+
+    vmm__json_put_array(out, NULL);
+    status = each(plugin, add_json, out);
+    vmm__json_end_array(out);
+    if (vmm__json_out_finish(out, &text, &len) && !status) {
+        status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
+    }
+    if (!status) {
+        puts(text);
+    }
+    free(text);
+    return status;
+}
+
+static void put_time(struct plugin_table *table, uint64_t time_s)
+{
+    time_t when = (time_t)time_s;
+    char day[DAY_BYTES] = "-";
+    struct tm tm;
+
+    if (when && localtime_r(&when, &tm)) {
+        (void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+    }
+    plugin_table_text(table, "%s", day);
+}
+
+static int add_row(void *user, const struct vmm_retired *page,
+                   const struct vmm__json_value *value)
+{
+    struct plugin_table *table = user;
+
+    (void)value;
+    plugin_table_row(table);
+    plugin_table_text(table, "0x%llx", (unsigned long long)page->mfn);
+    plugin_table_text(table, "%u", page->nr_pages);
+    plugin_table_text(table, "%s%s", vmm_retire_state_name(page->state),
+                      page->broken ? " broken" : "");
+    plugin_table_text(table, "%s", vmm_retire_cause_name(page->cause));
+    plugin_table_text(table, "%u", page->nr_errors);
+    put_time(table, page->time_s);
+    if (page->state == VMM_RETIRE_PENDING &&
+        page->owner_domid < VMM_RETIRE_NO_OWNER &&
+        page->owner_domid < 0x7ff0) {
+        plugin_table_text(table, "domain %u", page->owner_domid);
+    } else {
+        plugin_table_text(table, "%s", page->state == VMM_RETIRE_PENDING
+                                       ? "Xen" : "-");
+    }
+    return 0;
+}
+
+static int list(struct plugin *plugin, const struct args *args)
+{
+    static const struct plugin_column columns[] = {
+        { "PAGE", false }, { "PAGES", true }, { "STATE", false },
+        { "CAUSE", false }, { "ERRORS", true }, { "LAST", false },
+        { "USED-BY", false },
+    };
+    struct plugin_table *table;
+    char *text;
+    int status;
+
+    (void)args;
+    if (plugin->json) {
+        return print_json(plugin);
+    }
+    table = plugin_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    status = each(plugin, add_row, table);
+    text = plugin_table_finish(table);
+    if (!status && !text) {
+        status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
+    }
+    if (!status) {
+        fputs(text, stdout);
+    }
+    free(text);
+    return status;
+}
+
+/* Progress is not vmmd's to tell: a call is for so many pages at most. */
+#define PAGES_PER_CALL 4096u
+
+/* A call for each part; adds up the member `key' of the answers. */
+static int change(struct plugin *plugin, const char *method,
+                  const struct args *args, const char *key,
+                  uint64_t *nr_out, uint64_t *sum_out)
+{
+    uint64_t mfn, nr, number;
+    int rc, status = 0;
+
+    rc = parse_pages(args->pages, &mfn, &nr);
+    if (rc) {
+        return plugin_fail(plugin, rc, "%s: is to be a page's number, or the "
+                           "first and last of several with a hyphen between",
+                           args->pages);
+    }
+    *nr_out = nr;
+    *sum_out = 0;
+    while (nr && !status) {
+        struct vmm__json_out *params = vmm__json_out_new(false);
+        uint64_t part = nr < PAGES_PER_CALL ? nr : PAGES_PER_CALL;
+        const struct vmm__json_value *result;
+        struct vmm__json *reply = NULL;
+
+        vmm__json_put_object(params, NULL);
+        vmm__json_put_u64(params, "mfn", mfn);
+        vmm__json_put_u64(params, "nr_pages", part);
+        if (args->cause) {
+            vmm__json_put_string(params, "cause", args->cause);
+        }
+        if (plugin_call(plugin, method, params, NULL, &reply, &result,
+                        &status)) {
+            if (vmm__json_get_u64(result, key, &number)) {
+                status = not_understood(plugin);
+            } else {
+                *sum_out += number;
+            }
+        }
+        vmm__json_free(reply);
+        nr -= part;
+        mfn += part;
+    }
+    return status;
+}
+
+static int retire(struct plugin *plugin, const struct args *args)
+{
+    uint64_t nr, nr_pending;
+    int status = change(plugin, "page-retire", args, "nr_pending", &nr,
+                        &nr_pending);
+
+    if (!status && plugin->json) {
+        printf("{\"nr_pages\": %llu, \"nr_pending\": %llu}\n",
+               (unsigned long long)nr, (unsigned long long)nr_pending);
+    } else if (!status && nr_pending) {
+        printf("%llu of %llu pages are in use, and will be retired when they "
+               "are free\n", (unsigned long long)nr_pending,
+               (unsigned long long)nr);
+    }
+    return status;
+}
+
+static int release(struct plugin *plugin, const struct args *args)
+{
+    uint64_t nr, nr_released;
+    int status = change(plugin, "page-release", args, "nr_released", &nr,
+                        &nr_released);
+
+    if (!status && plugin->json) {
+        printf("{\"nr_pages\": %llu, \"nr_released\": %llu}\n",
+               (unsigned long long)nr, (unsigned long long)nr_released);
+    }
+    return status;
+}
+
+static int print_stat(struct plugin *plugin,
+                      const struct vmm__json_value *result)
+{
+    const struct vmm_machine_stat *m;
+    struct vmm_ctl_page_stat stat;
+
+    if (vmm_ctl_get_page_stat(result, &stat)) {
+        return not_understood(plugin);
+    }
+    m = &stat.machine;
+    printf("recorded: %u entries, list %llu\n", stat.nr_recorded,
+           (unsigned long long)stat.generation);
+    printf("boot list: %s, %u entries%s\n", vmm_machine_list_name(m->list),
+           m->boot_entries, m->map_changed
+           ? "; the memory map is another one now" : "");
+    printf("boot time: %llu us for the list, %llu us to build the heap\n",
+           (unsigned long long)m->boot_list_us,
+           (unsigned long long)m->boot_heap_us);
+    printf("since boot: %llu uncorrected errors, %llu corrected; %llu pages "
+           "moved, %llu accesses to lost pages told\n",
+           (unsigned long long)m->nr_uncorrected,
+           (unsigned long long)m->nr_corrected,
+           (unsigned long long)m->nr_moved,
+           (unsigned long long)m->nr_touched);
+    if (m->nr_unrecorded) {
+        printf("%llu errors found the hypervisor's table full\n",
+               (unsigned long long)m->nr_unrecorded);
+    }
+    return 0;
+}
+
+static int stat(struct plugin *plugin, const struct args *args)
+{
+    const struct vmm__json_value *result;
+    struct vmm__json *reply = NULL;
+    int status = 0;
+
+    (void)args;
+    if (plugin_call(plugin, "page-stat", plugin_params(NULL, NULL), NULL,
+                    &reply, &result, &status)) {
+        if (plugin->json) {
+            (void)plugin_print_json(plugin, result, &status);
+        } else {
+            status = print_stat(plugin, result);
+        }
+    }
+    vmm__json_free(reply);
+    return status;
+}
+
+static const struct command commands[] = {
+    { { "page-list", "[OPTION]...",
+        "List the pages of memory that are retired, or are to be", "" },
+      "", 0, list },
+    { { "page-retire", "[OPTION]... <Page>|<First>-<Last>",
+        "Never use pages of memory again",
+        "    --cause=CAUSE        uncorrected, corrected, admin or "
+        "imported.\n" }, "c", 1, retire },
+    { { "page-release", "[OPTION]... <Page>|<First>-<Last>",
+        "Use pages of memory again that were retired", "" },
+      "", 1, release },
+    { { "page-stat", "[OPTION]...",
+        "Show how memory errors were dealt with", "" }, "", 0, stat },
+};
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    const char *called = slash ? slash + 1 : argv[0];
+    const struct command *command = commands;
+    struct args args = { .pages = NULL };
+    struct plugin plugin;
+    int opt, status;
+
+    while (strncmp(called, "xl-", 3) ||
+           strcmp(called + 3, command->spec.name)) {
+        if (++command == commands + NR_COMMANDS) {
+            fprintf(stderr, "%s: is to be called by the name of a command\n",
+                    called);
+            return vmm_error_exit_status(VMM_E_INVAL);
+        }
+    }
+    plugin_init(&plugin, &command->spec);
+    while ((opt = getopt_long(argc, argv, PLUGIN_SHORT_OPTIONS, options,
+                              NULL)) != -1) {
+        if (opt < PLUGIN_OPTION_FIRST - 1 && strchr(LETTERS, opt)) {
+            if (!strchr(command->letters, opt)) {
+                return plugin_fail(&plugin, VMM_E_INVAL, "there is no such "
+                                   "option; --help has those that there are");
+            }
+            args.cause = optarg;
+        } else if (!plugin_option(&plugin, opt, &status)) {
+            return status;
+        }
+    }
+    if (!plugin_arguments(&plugin, argc - optind, command->nr_args,
+                          command->nr_args, &status)) {
+        return status;
+    }
+    args.pages = argc > optind ? argv[optind] : NULL;
+    return plugin_end(&plugin, command->run(&plugin, &args));
+}
