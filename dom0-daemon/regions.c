@@ -567,11 +567,13 @@ static struct op *op_new(struct region *region, int verb,
 static void op_start(struct op *op)
 {
     struct region *region = op->region;
+    int rc;
 
+    /* Once it runs the op is the thread's. */
     region->nr_ops++;
-    op->rc = job_start(region->regions->jobs, &op->job);
-    if (op->rc) {
-        op->open_rc = op->rc;
+    rc = job_start(region->regions->jobs, &op->job);
+    if (rc) {
+        op->rc = op->open_rc = rc;
         done(&op->job);
     }
 }
