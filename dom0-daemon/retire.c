@@ -60,7 +60,7 @@ static void tell(const struct vmm_retired *entry)
              vmm_retire_state_name(entry->state), owner);
 }
 
-/* What the hypervisor has goes into the record, and is told when it is safe. */
+/* What the hypervisor has is recorded, and told when that is safe. */
 static int sync_record(struct retire *retire)
 {
     uint64_t next_mfn = 0;
