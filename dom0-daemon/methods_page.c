@@ -95,32 +95,38 @@ static const char *why(int rc)
          : vmm_error_text(rc);
 }
 
+/* As it is without one: somebody says so. */
+static bool cause_param(struct control_request *request,
+                        enum vmm_retire_cause *cause_out)
+{
+    const char *name = NULL;
+    int rc;
+
+    *cause_out = VMM_RETIRE_ADMIN;
+    rc = vmm__json_get_string(request->msg.params, "cause", &name);
+    if (method_bad_param(request, rc, "cause")) {
+        return false;
+    }
+    if (name && !vmm_retire_cause_of(name, cause_out)) {
+        control_fail(request, VMM_E_INVAL, "%s: there is no cause \"%.32s\"",
+                     request->msg.method, name);
+        return false;
+    }
+    return true;
+}
+
 static void page_retire(struct methods *methods,
                         struct control_request *request)
 {
-    enum vmm_retire_cause cause = VMM_RETIRE_ADMIN;
-    const char *name = NULL;
+    enum vmm_retire_cause cause;
     struct vmm__json_out *out;
     uint32_t nr_pending;
     uint64_t mfn, nr;
     int rc;
 
-    if (!usable(methods, request) || !range(request, &mfn, &nr)) {
+    if (!usable(methods, request) || !range(request, &mfn, &nr) ||
+        !cause_param(request, &cause)) {
         return;
-    }
-    rc = vmm__json_get_string(request->msg.params, "cause", &name);
-    if (method_bad_param(request, rc, "cause")) {
-        return;
-    }
-    if (name) {
-        for (cause = 0; cause < VMM_RETIRE_NR_CAUSES &&
-             strcmp(name, vmm_retire_cause_name(cause)); cause++) {
-        }
-        if (cause == VMM_RETIRE_NR_CAUSES) {
-            control_fail(request, VMM_E_INVAL, "page-retire: there is no "
-                         "cause \"%.32s\"", name);
-            return;
-        }
     }
     rc = retire_pages(methods->retire, mfn, (uint32_t)nr, cause, &nr_pending);
     if (rc) {
@@ -131,6 +137,68 @@ static void page_retire(struct methods *methods,
     out = control_begin(request);
     vmm__json_put_object(out, "result");
     vmm__json_put_u64(out, "nr_pending", nr_pending);
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
+/* [mfn, nr_pages] */
+static bool import_entry(const struct vmm__json_value *value,
+                         struct vmm_retired *entry)
+{
+    uint64_t nr;
+
+    if (vmm__json_type(value) != VMM__JSON_ARRAY ||
+        vmm__json_nr(value) != 2 ||
+        vmm__json_as_u64(vmm__json_at(value, 0), &entry->mfn) ||
+        vmm__json_as_u64(vmm__json_at(value, 1), &nr) ||
+        !nr || nr > RETIRE_CHANGE_PAGES_MAX ||
+        entry->mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
+        entry->mfn + nr > 1ull << VMM_RETIRE_MFN_BITS) {
+        return false;
+    }
+    entry->nr_pages = (uint32_t)nr;
+    return true;
+}
+
+static void page_import(struct methods *methods,
+                        struct control_request *request)
+{
+    const struct vmm__json_value *pages =
+        vmm__json_member(request->msg.params, "pages");
+    struct vmm_retired entries[ENTRIES_MAX];
+    uint64_t nr_pending, nr_refused;
+    enum vmm_retire_cause cause;
+    struct vmm__json_out *out;
+    uint32_t i, nr = vmm__json_nr(pages);
+    int rc;
+
+    if (!usable(methods, request) || !cause_param(request, &cause)) {
+        return;
+    }
+    if (vmm__json_type(pages) != VMM__JSON_ARRAY || nr > ENTRIES_MAX) {
+        control_fail(request, VMM_E_INVAL, "page-import: \"pages\" must be an "
+                     "array of at most %u", ENTRIES_MAX);
+        return;
+    }
+    for (i = 0; i < nr; i++) {
+        entries[i] = (struct vmm_retired){ .cause = cause };
+        if (!import_entry(vmm__json_at(pages, i), &entries[i])) {
+            control_fail(request, VMM_E_INVAL, "page-import: pages are to be "
+                         "[mfn, nr_pages], of at most %u",
+                         RETIRE_CHANGE_PAGES_MAX);
+            return;
+        }
+    }
+    rc = retire_import(methods->retire, entries, nr, &nr_pending,
+                       &nr_refused);
+    if (rc) {
+        control_fail(request, rc, "%s", vmm_error_text(rc));
+        return;
+    }
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    vmm__json_put_u64(out, "nr_pending", nr_pending);
+    vmm__json_put_u64(out, "nr_refused", nr_refused);
     vmm__json_end_object(out);
     control_end(request, out);
 }
@@ -188,6 +256,7 @@ const struct method methods_page[] = {
     { "page-list", page_list, METHODS_ANY, { "first_mfn", "nr_max" } },
     { "page-retire", page_retire, METHODS_RUNNING,
       { "mfn", "nr_pages", "cause" } },
+    { "page-import", page_import, METHODS_RUNNING, { "pages", "cause" } },
     { "page-release", page_release, METHODS_RUNNING, { "mfn", "nr_pages" } },
     { "page-stat", page_stat, METHODS_ANY, { NULL } },
     { NULL, NULL, 0, { NULL } },

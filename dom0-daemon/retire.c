@@ -373,31 +373,63 @@ static int change_range(struct retire *retire, uint64_t mfn, uint32_t nr,
     return *nr_done_out ? 0 : first_rc;
 }
 
+/*
+ * The hypervisor knows what is memory, so it is asked first; what is told to
+ * anybody comes after the record, which is the caller's to save.
+ */
+static int retire_range(struct retire *retire, const struct vmm_retired *entry,
+                        uint32_t *nr_done_out, uint32_t *nr_pending_out)
+{
+    const struct vmm_machine_change how = { .cause = entry->cause };
+    bool changed;
+    int rc;
+
+    if (entry->nr_pages > RETIRE_CHANGE_PAGES_MAX) {
+        return VMM_E_RANGE;
+    }
+    rc = change_range(retire, entry->mfn, entry->nr_pages, &how, nr_done_out,
+                      nr_pending_out);
+    if (rc) {
+        return rc;
+    }
+    rc = vmm_record_add(retire->record, entry, &changed);
+    retire->unsaved |= changed;
+    return rc;
+}
+
 int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
                  enum vmm_retire_cause cause, uint32_t *nr_pending_out)
 {
-    const struct vmm_machine_change how = { .cause = cause };
     const struct vmm_retired entry = {
         .mfn = mfn, .nr_pages = nr, .cause = cause,
     };
     uint32_t nr_done;
-    bool changed;
-    int rc;
+    int rc = retire_range(retire, &entry, &nr_done, nr_pending_out);
 
-    if (nr > RETIRE_CHANGE_PAGES_MAX) {
-        return VMM_E_RANGE;
-    }
-    /*
-     * The hypervisor knows what is memory, so it is asked first; what is told
-     * to anybody comes after the record.
-     */
-    rc = change_range(retire, mfn, nr, &how, &nr_done, nr_pending_out);
-    if (rc) {
-        return rc;
-    }
-    rc = vmm_record_add(retire->record, &entry, &changed);
-    retire->unsaved |= changed;
     return rc ? rc : save(retire);
+}
+
+int retire_import(struct retire *retire, const struct vmm_retired *entries,
+                  uint32_t nr, uint64_t *nr_pending_out,
+                  uint64_t *nr_refused_out)
+{
+    uint32_t i, nr_done, nr_pending;
+    int rc = 0, save_rc;
+
+    *nr_pending_out = *nr_refused_out = 0;
+    for (i = 0; !rc && i < nr; i++) {
+        rc = retire_range(retire, &entries[i], &nr_done, &nr_pending);
+        if (!rc) {
+            *nr_pending_out += nr_pending;
+            *nr_refused_out += entries[i].nr_pages - nr_done;
+        } else if (rc == VMM_E_INVAL || rc == VMM_E_PERM) {
+            *nr_refused_out += entries[i].nr_pages;
+            rc = 0;
+        }
+    }
+    /* What was retired until then is recorded all the same. */
+    save_rc = save(retire);
+    return rc ? rc : save_rc;
 }
 
 int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,

@@ -47,6 +47,13 @@ void retire_look(struct retire *retire);
  */
 int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
                  enum vmm_retire_cause cause, uint32_t *nr_pending_out);
+/*
+ * Several, [entries[i].mfn, + nr_pages) for its cause; one save for all.  What
+ * is none of this machine's memory is counted and left out.
+ */
+int retire_import(struct retire *retire, const struct vmm_retired *entries,
+                  uint32_t nr, uint64_t *nr_pending_out,
+                  uint64_t *nr_refused_out);
 /* Good again.  VMM_E_NOENT: none of them is recorded; VMM_E_BUSY. */
 int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,
                    uint32_t *nr_released_out);

@@ -8,12 +8,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "format/badpages.h"
 #include "plugin.h"
 
 #define DAY_BYTES 24
+#define FILE_BYTES_MAX (64u << 20)
 
 struct args {
-    const char *pages, *cause;
+    const char *what, *cause;   /* pages, or a file */
+    bool badpage;
 };
 
 struct command {
@@ -23,9 +26,10 @@ struct command {
     int (*run)(struct plugin *plugin, const struct args *args);
 };
 
-#define LETTERS "c"
+#define LETTERS "cb"
 static const struct option options[] = {
     { "cause", required_argument, NULL, 'c' },
+    { "badpage", no_argument, NULL, 'b' },
     PLUGIN_LONG_OPTIONS
 };
 
@@ -200,11 +204,11 @@ static int change(struct plugin *plugin, const char *method,
     uint64_t mfn, nr, number;
     int rc, status = 0;
 
-    rc = parse_pages(args->pages, &mfn, &nr);
+    rc = parse_pages(args->what, &mfn, &nr);
     if (rc) {
         return plugin_fail(plugin, rc, "%s: is to be a page's number, or the "
                            "first and last of several with a hyphen between",
-                           args->pages);
+                           args->what);
     }
     *nr_out = nr;
     *sum_out = 0;
@@ -261,6 +265,183 @@ static int release(struct plugin *plugin, const struct args *args)
     if (!status && plugin->json) {
         printf("{\"nr_pages\": %llu, \"nr_released\": %llu}\n",
                (unsigned long long)nr, (unsigned long long)nr_released);
+    }
+    return status;
+}
+
+/* Imports: as many entries in a call as vmmd takes, all of one cause. */
+#define ENTRIES_PER_CALL 1000u
+
+struct import {
+    struct plugin *plugin;
+    const char *cause;          /* instead of each one's own; NULL: not */
+    struct vmm__json_out *params;       /* of the call that is being put
+                                           together; NULL: of none */
+    enum vmm_retire_cause params_cause;
+    uint32_t nr;
+    uint64_t nr_pages, nr_pending, nr_refused;
+    int status;
+};
+
+static void send_import(struct import *import)
+{
+    const struct vmm__json_value *result;
+    struct vmm__json *reply = NULL;
+    uint64_t nr_pending, nr_refused;
+
+    if (!import->params) {
+        return;
+    }
+    vmm__json_end_array(import->params);
+    if (plugin_call(import->plugin, "page-import", import->params, NULL,
+                    &reply, &result, &import->status)) {
+        if (vmm__json_get_u64(result, "nr_pending", &nr_pending) ||
+            vmm__json_get_u64(result, "nr_refused", &nr_refused)) {
+            import->status = not_understood(import->plugin);
+        } else {
+            import->nr_pending += nr_pending;
+            import->nr_refused += nr_refused;
+        }
+    }
+    vmm__json_free(reply);
+    import->params = NULL;
+    import->nr = 0;
+}
+
+static int import_pages(void *user, uint64_t mfn, uint32_t nr_pages,
+                        enum vmm_retire_cause cause)
+{
+    struct import *import = user;
+
+    while (nr_pages) {
+        uint32_t part = nr_pages < PAGES_PER_CALL ? nr_pages : PAGES_PER_CALL;
+
+        if (import->nr == ENTRIES_PER_CALL ||
+            (import->nr && import->params_cause != cause)) {
+            send_import(import);
+            if (import->status) {
+                return VMM_E_CANCELED;
+            }
+        }
+        if (!import->params) {
+            import->params = plugin_params("cause", import->cause
+                                           ? import->cause
+                                           : vmm_retire_cause_name(cause));
+            vmm__json_put_array(import->params, "pages");
+            import->params_cause = cause;
+        }
+        vmm__json_put_array(import->params, NULL);
+        vmm__json_put_u64(import->params, NULL, mfn);
+        vmm__json_put_u64(import->params, NULL, part);
+        vmm__json_end_array(import->params);
+        import->nr++;
+        import->nr_pages += part;
+        mfn += part;
+        nr_pages -= part;
+    }
+    return 0;
+}
+
+static char *read_all(FILE *file, size_t *len_out)
+{
+    size_t room = 0, len = 0, r = 1;
+    char *text = NULL;
+
+    while (r && len < FILE_BYTES_MAX) {
+        if (len == room) {
+            char *grown = realloc(text, room = room * 2 + 4096);
+
+            if (!grown) {
+                break;
+            }
+            text = grown;
+        }
+        r = fread(text + len, 1, room - len, file);
+        len += r;
+    }
+    if (r || ferror(file)) {
+        free(text);
+        return NULL;
+    }
+    *len_out = len;
+    return text;
+}
+
+static int import(struct plugin *plugin, const struct args *args)
+{
+    struct import import = { .plugin = plugin, .cause = args->cause };
+    bool is_stdin = !strcmp(args->what, "-");
+    FILE *file = is_stdin ? stdin : fopen(args->what, "re");
+    const char *why = NULL;
+    char *text = NULL;
+    size_t len;
+    int rc;
+
+    if (file) {
+        text = read_all(file, &len);
+    }
+    if (file && !is_stdin) {
+        (void)fclose(file);
+    }
+    if (!text) {
+        return plugin_fail(plugin, VMM_E_NOENT, "%s: cannot be read",
+                           args->what);
+    }
+    rc = vmm__badpages_parse(text, len, import_pages, &import, &why);
+    free(text);
+    if (!rc && !import.status) {
+        send_import(&import);
+    }
+    vmm__json_out_free(import.params);
+    if (import.status) {
+        return import.status;
+    }
+    if (rc) {
+        return plugin_fail(plugin, rc, "%s: %s; nothing of it, or the first "
+                           "part, was taken", args->what, why);
+    }
+    if (plugin->json) {
+        printf("{\"nr_pages\": %llu, \"nr_pending\": %llu, "
+               "\"nr_refused\": %llu}\n", (unsigned long long)import.nr_pages,
+               (unsigned long long)import.nr_pending,
+               (unsigned long long)import.nr_refused);
+    } else {
+        printf("%llu pages: %llu are in use, and will be retired when they "
+               "are free; %llu are none of this machine's memory\n",
+               (unsigned long long)import.nr_pages,
+               (unsigned long long)import.nr_pending,
+               (unsigned long long)import.nr_refused);
+    }
+    return 0;
+}
+
+static int add_badpage(void *user, const struct vmm_retired *page,
+                       const struct vmm__json_value *value)
+{
+    bool *first = user;
+
+    (void)value;
+    printf("%s0x%llx", *first ? "badpage=" : ",",
+           (unsigned long long)page->mfn);
+    if (page->nr_pages > 1) {
+        printf("-0x%llx", (unsigned long long)(page->mfn + page->nr_pages -
+                                               1));
+    }
+    *first = false;
+    return 0;
+}
+
+static int export(struct plugin *plugin, const struct args *args)
+{
+    bool first = true;
+    int status;
+
+    if (!args->badpage) {
+        return print_json(plugin);
+    }
+    status = each(plugin, add_badpage, &first);
+    if (!first) {
+        puts("");
     }
     return status;
 }
@@ -323,6 +504,13 @@ static const struct command commands[] = {
         "Never use pages of memory again",
         "    --cause=CAUSE        uncorrected, corrected, admin or "
         "imported.\n" }, "c", 1, retire },
+    { { "page-import", "[OPTION]... <File>|-",
+        "Retire the pages of a list: badpage=, badram=, or of page-export",
+        "    --cause=CAUSE        Of all of them.\n" }, "c", 1, import },
+    { { "page-export", "[OPTION]...",
+        "Write a list of the retired pages",
+        "    --badpage            As an option of Xen, rather than JSON.\n" },
+      "b", 0, export },
     { { "page-release", "[OPTION]... <Page>|<First>-<Last>",
         "Use pages of memory again that were retired", "" },
       "", 1, release },
@@ -336,7 +524,7 @@ int main(int argc, char **argv)
     const char *slash = strrchr(argv[0], '/');
     const char *called = slash ? slash + 1 : argv[0];
     const struct command *command = commands;
-    struct args args = { .pages = NULL };
+    struct args args = { .what = NULL };
     struct plugin plugin;
     int opt, status;
 
@@ -356,7 +544,11 @@ int main(int argc, char **argv)
                 return plugin_fail(&plugin, VMM_E_INVAL, "there is no such "
                                    "option; --help has those that there are");
             }
-            args.cause = optarg;
+            if (opt == 'c') {
+                args.cause = optarg;
+            } else {
+                args.badpage = true;
+            }
         } else if (!plugin_option(&plugin, opt, &status)) {
             return status;
         }
@@ -365,6 +557,6 @@ int main(int argc, char **argv)
                           command->nr_args, &status)) {
         return status;
     }
-    args.pages = argc > optind ? argv[optind] : NULL;
+    args.what = argc > optind ? argv[optind] : NULL;
     return plugin_end(&plugin, command->run(&plugin, &args));
 }

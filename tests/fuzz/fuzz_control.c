@@ -135,6 +135,20 @@ int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
     return mfn % 5 ? 0 : VMM_E_PERM;
 }
 
+int retire_import(struct retire *retire, const struct vmm_retired *entries,
+                  uint32_t nr, uint64_t *nr_pending_out,
+                  uint64_t *nr_refused_out)
+{
+    uint32_t i, nr_pending;
+
+    for (i = 0; i < nr; i++) {
+        (void)retire_pages(retire, entries[i].mfn, entries[i].nr_pages,
+                           entries[i].cause, &nr_pending);
+    }
+    *nr_pending_out = *nr_refused_out = 0;
+    return 0;
+}
+
 int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,
                    uint32_t *nr_released_out)
 {

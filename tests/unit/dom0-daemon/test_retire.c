@@ -250,6 +250,27 @@ static void pages__recorded_before_told(void)
     teardown();
 }
 
+static void import__saved_once(void)
+{
+    const struct vmm_retired entries[] = {
+        { .mfn = 10, .nr_pages = 3, .cause = VMM_RETIRE_IMPORTED },
+        { .mfn = 950, .nr_pages = 2, .cause = VMM_RETIRE_IMPORTED },
+        { .mfn = 898, .nr_pages = 4, .cause = VMM_RETIRE_UNCORRECTED },
+        { .mfn = 5000, .nr_pages = 1, .cause = VMM_RETIRE_IMPORTED },
+        { .mfn = 20, .nr_pages = 1, .cause = VMM_RETIRE_IMPORTED },
+    };
+    uint64_t nr_pending, nr_refused;
+
+    setup();
+    CU_ASSERT_EQUAL(retire_import(retire, entries, 5, &nr_pending,
+                                  &nr_refused), 0);
+    CU_ASSERT_EQUAL(nr_pending, 0);
+    CU_ASSERT_EQUAL(nr_refused, 2 + 2 + 1);
+    CU_ASSERT_EQUAL(nr_table, 6);
+    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    teardown();
+}
+
 static void release__from_both(void)
 {
     uint32_t nr;
@@ -316,6 +337,7 @@ static const struct ut_case cases[] = {
     UT_CASE(look__records_an_error),
     UT_CASE(look__again_after_a_failure),
     UT_CASE(pages__recorded_before_told),
+    UT_CASE(import__saved_once),
     UT_CASE(release__from_both),
     UT_CASE(boot__without_the_list),
     UT_CASE(pending__tried_again),

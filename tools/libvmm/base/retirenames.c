@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* retirenames.c: what causes, states and boot lists are called. */
+#include <string.h>
+
 #include "include/vmm_retire.h"
 
 #define NR(array) (sizeof(array) / sizeof((array)[0]))
@@ -31,6 +33,19 @@ static const char *const lists[] = {
 const char *vmm_retire_cause_name(enum vmm_retire_cause cause)
 {
     return (unsigned int)cause < NR(causes) ? causes[cause] : "unknown";
+}
+
+bool vmm_retire_cause_of(const char *name, enum vmm_retire_cause *cause_out)
+{
+    unsigned int i;
+
+    for (i = 0; i < NR(causes); i++) {
+        if (!strcmp(name, causes[i])) {
+            *cause_out = (enum vmm_retire_cause)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *vmm_retire_state_name(enum vmm_retire_state state)

@@ -51,10 +51,8 @@ int vmm_ctl_get_page(const struct vmm__json_value *value,
         vmm__json_get_bool(value, "from_boot_list", &page.from_boot_list)) {
         return VMM_E_FORMAT;
     }
-    while (strcmp(cause, vmm_retire_cause_name(page.cause))) {
-        if (++page.cause == VMM_RETIRE_NR_CAUSES) {
-            return VMM_E_FORMAT;
-        }
+    if (!vmm_retire_cause_of(cause, &page.cause)) {
+        return VMM_E_FORMAT;
     }
     while (strcmp(state, vmm_retire_state_name(page.state))) {
         if (++page.state == VMM_RETIRE_NR_STATES) {

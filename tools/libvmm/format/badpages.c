@@ -193,13 +193,8 @@ static int parse_json(struct list *list)
                      "\"nr_pages\" and \"cause\"");
             break;
         }
-        if (name) {
-            for (cause = 0; cause < VMM_RETIRE_NR_CAUSES &&
-                 strcmp(name, vmm_retire_cause_name(cause)); cause++) {
-            }
-            if (cause == VMM_RETIRE_NR_CAUSES) {
-                cause = VMM_RETIRE_UNKNOWN;
-            }
+        if (name && !vmm_retire_cause_of(name, &cause)) {
+            cause = VMM_RETIRE_UNKNOWN;
         }
         rc = found(list, mfn, nr, cause);
     }

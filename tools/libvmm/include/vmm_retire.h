@@ -29,6 +29,8 @@ enum vmm_retire_cause {
 };
 /* "uncorrected"; "unknown" for what is none. */
 const char *vmm_retire_cause_name(enum vmm_retire_cause cause);
+/* And back; false, and *cause_out as it was, for a name of none. */
+bool vmm_retire_cause_of(const char *name, enum vmm_retire_cause *cause_out);
 
 /* The values of XEN_VMM_PAGE_*. */
 enum vmm_retire_state {

@@ -3,6 +3,8 @@
 #include "vmm_private.h"
 
 #include <CUnit/CUnit.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #define ENTRIES 512u
 #define LEAF 0x80u
@@ -802,4 +804,37 @@ bool hn_take(unsigned int reqclass, struct xen_vmm_request *req_out)
     *req_out = slots[reqclass * ring->nr_slots +
                      index->cons++ % ring->nr_slots];
     return true;
+}
+
+/* The boot. */
+
+struct e820map e820_raw;
+const void *hn_module_data;
+char hn_said[512];
+
+int printk(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(hn_said, sizeof(hn_said), fmt, ap);
+    va_end(ap);
+    return 0;
+}
+
+void *bootstrap_map(const module_t *mod)
+{
+    return mod ? (void *)(uintptr_t)mod->data : NULL;
+}
+
+/* The first MiB and all after it, but for the last 64 frames. */
+bool page_is_ram_type(unsigned long mfn, unsigned long type)
+{
+    (void)type;
+    return mfn < HN_FRAMES - 64;
+}
+
+bool is_xen_fixed_mfn(mfn_t mfn)
+{
+    return mfn_x(mfn) - 300 < 20;
 }

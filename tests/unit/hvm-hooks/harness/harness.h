@@ -60,7 +60,6 @@ typedef uint32_t evtchn_port_t;
 typedef int64_t s_time_t;
 typedef uint64_t xen_pfn_t;
 typedef uint64_t paddr_t;
-typedef struct multiboot_info multiboot_info_t;
 typedef struct { int counter; } atomic_t;
 
 #define atomic_read(a) ((a)->counter)
@@ -419,5 +418,57 @@ long hn_attach(unsigned int flags);
 void hn_page_out(unsigned long gfn);
 /* The next request of a ring, taken from it; false: none. */
 bool hn_take(unsigned int reqclass, struct xen_vmm_request *req_out);
+
+/* The boot: memory of HN_FRAMES pages, and modules that are buffers here. */
+
+#define XXH_INLINE_ALL 1
+#include <xxhash.h>
+#define xxh64 XXH64
+#define xxh64_state XXH64_state_s
+#define xxh64_reset(state, seed) ((void)XXH64_reset(state, seed))
+#define xxh64_update(state, p, n) ((void)XXH64_update(state, p, n))
+#define xxh64_digest XXH64_digest
+
+#define __init
+#define __initdata
+#define XENLOG_ERR ""
+#define XENLOG_WARNING ""
+#define PRIu64 "lu"
+#define boolean_param(name, var) _Static_assert(sizeof(var), name)
+#define __initcall(fn) int (*hn_initcall_##fn)(void) = fn
+#define rdtsc() (++hn.now)
+#define cpu_khz 1000ul
+#define MB(n) ((n) << 20)
+#define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
+#define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define max(a, b) ((a) > (b) ? (a) : (b))
+
+#define E820_RAM 1
+#define RAM_TYPE_CONVENTIONAL 1
+#define PGC_state_offlining (1ul << 57)
+#define PGC_broken (1ul << 56)
+struct e820map {
+    unsigned int nr_map;
+    struct { uint64_t addr, size; uint32_t type; } map[8];
+};
+/* What is read by its pfn is at HN_MODULE_MFN and after. */
+#define HN_MODULE_MFN 0x700ul
+typedef struct { uint32_t mod_start, mod_end; const void *data; } module_t;
+typedef struct { uint32_t mods_count; module_t *mods_addr; } multiboot_info_t;
+
+extern struct e820map e820_raw;
+extern const void *hn_module_data;
+extern char hn_said[512];
+int printk(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void *bootstrap_map(const module_t *mod);
+bool page_is_ram_type(unsigned long mfn, unsigned long type);
+bool is_xen_fixed_mfn(mfn_t mfn);
+#define __va(x) (x)
+#define mfn_to_virt(mfn) ((const char *)hn_module_data)
+
+static inline void __clear_bit(unsigned int bit, unsigned long *map)
+{
+    map[bit / 64] &= ~(1ul << (bit % 64));
+}
 
 #endif
