@@ -255,8 +255,10 @@ void __init vmm_retire_boot_reserve(void)
     if ( module )
     {
         /* It has its place, and the whole of memory is mapped. */
-        entries = mfn_to_virt(module->mod_start) +
-                  sizeof(struct xen_vmm_retire_list);
+        const struct xen_vmm_retire_list *list =
+            (const void *)mfn_to_virt(module->mod_start);
+
+        entries = (const void *)(list + 1);
         bootstrap_map(NULL);
     }
 

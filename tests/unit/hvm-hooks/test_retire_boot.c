@@ -13,9 +13,9 @@
 
 static const struct vmm_retired pages[] = {
     { .mfn = 0x20, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
+    { .mfn = 305, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
     { .mfn = 0x150, .nr_pages = 1, .cause = VMM_RETIRE_UNCORRECTED },
     { .mfn = 0x180, .nr_pages = 3, .cause = VMM_RETIRE_CORRECTED },
-    { .mfn = 305, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
     { .mfn = HN_FRAMES - 10, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
     { .mfn = 1ul << 30, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
 };
@@ -209,7 +209,8 @@ static void first__in_a_range(void)
     start(2);
     CU_ASSERT_EQUAL(vmm_retire_boot_first(0, 0x20), 0x20);
     CU_ASSERT_EQUAL(vmm_retire_boot_first(0, 0x21), 0x20);
-    CU_ASSERT_EQUAL(vmm_retire_boot_first(0x21, 0x150), 0x150);
+    CU_ASSERT_EQUAL(vmm_retire_boot_first(0x21, 0x150), 305);
+    CU_ASSERT_EQUAL(vmm_retire_boot_first(306, 0x150), 0x150);
     CU_ASSERT_EQUAL(vmm_retire_boot_first(0x181, 0x190), 0x181);
     CU_ASSERT_EQUAL(vmm_retire_boot_first(0x183, 0x190), 0x190);
     CU_ASSERT_EQUAL(vmm_retire_boot_first(1ul << 31, 1ul << 32), 1ul << 32);

@@ -464,7 +464,7 @@ void *bootstrap_map(const module_t *mod);
 bool page_is_ram_type(unsigned long mfn, unsigned long type);
 bool is_xen_fixed_mfn(mfn_t mfn);
 #define __va(x) (x)
-#define mfn_to_virt(mfn) ((const char *)hn_module_data)
+#define mfn_to_virt(mfn) ((void)(mfn), (char *)(uintptr_t)hn_module_data)
 
 static inline void __clear_bit(unsigned int bit, unsigned long *map)
 {
