@@ -154,6 +154,10 @@ static void on_hup(void *user)
         if (make_dir(daemon->conf.store_dir)) {
             log_line(VMM_LOG_ERROR, "daemon", "new sessions will fail");
         }
+        if (retire_configure(daemon->retire, &daemon->conf)) {
+            log_line(VMM_LOG_ERROR, "daemon", "the threshold of corrected "
+                     "errors stays as it was");
+        }
         conf_dispose(&next);
         log_line(VMM_LOG_INFO, "daemon", "configuration read again");
     }

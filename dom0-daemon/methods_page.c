@@ -115,30 +115,42 @@ static bool cause_param(struct control_request *request,
     return true;
 }
 
+static void put_result(struct control_request *request,
+                       const struct retire_result *result)
+{
+    struct vmm__json_out *out = control_begin(request);
+
+    vmm__json_put_object(out, "result");
+    vmm__json_put_u64(out, "nr_pending", result->nr_pending);
+    vmm__json_put_u64(out, "nr_refused", result->nr_refused);
+    vmm__json_end_object(out);
+    control_end(request, out);
+}
+
 static void page_retire(struct methods *methods,
                         struct control_request *request)
 {
-    enum vmm_retire_cause cause;
-    struct vmm__json_out *out;
-    uint32_t nr_pending;
+    struct vmm_retired range_of = { .nr_pages = 0 };
+    struct retire_result result;
     uint64_t mfn, nr;
     int rc;
 
     if (!usable(methods, request) || !range(request, &mfn, &nr) ||
-        !cause_param(request, &cause)) {
+        !cause_param(request, &range_of.cause)) {
         return;
     }
-    rc = retire_pages(methods->retire, mfn, (uint32_t)nr, cause, &nr_pending);
+    range_of.mfn = mfn;
+    range_of.nr_pages = (uint32_t)nr;
+    rc = retire_pages(methods->retire, &range_of, 1, &result);
+    if (!rc && result.nr_refused == nr) {
+        rc = result.refused_rc;
+    }
     if (rc) {
         control_fail(request, rc, "page 0x%llx: %s", (unsigned long long)mfn,
                      why(rc));
         return;
     }
-    out = control_begin(request);
-    vmm__json_put_object(out, "result");
-    vmm__json_put_u64(out, "nr_pending", nr_pending);
-    vmm__json_end_object(out);
-    control_end(request, out);
+    put_result(request, &result);
 }
 
 /* [mfn, nr_pages] */
@@ -166,9 +178,8 @@ static void page_import(struct methods *methods,
     const struct vmm__json_value *pages =
         vmm__json_member(request->msg.params, "pages");
     struct vmm_retired entries[ENTRIES_MAX];
-    uint64_t nr_pending, nr_refused;
     enum vmm_retire_cause cause;
-    struct vmm__json_out *out;
+    struct retire_result result;
     uint32_t i, nr = vmm__json_nr(pages);
     int rc;
 
@@ -189,18 +200,12 @@ static void page_import(struct methods *methods,
             return;
         }
     }
-    rc = retire_import(methods->retire, entries, nr, &nr_pending,
-                       &nr_refused);
+    rc = retire_pages(methods->retire, entries, nr, &result);
     if (rc) {
         control_fail(request, rc, "%s", vmm_error_text(rc));
         return;
     }
-    out = control_begin(request);
-    vmm__json_put_object(out, "result");
-    vmm__json_put_u64(out, "nr_pending", nr_pending);
-    vmm__json_put_u64(out, "nr_refused", nr_refused);
-    vmm__json_end_object(out);
-    control_end(request, out);
+    put_result(request, &result);
 }
 
 static void page_release(struct methods *methods,

@@ -18,7 +18,7 @@ struct retire {
     uint64_t sequence;          /* of the table when it was last read */
     uint64_t memory_map_hash;
     bool unsaved;               /* the record has what no copy has */
-    uint32_t nr_pending;
+    bool may_move;              /* a page is pending that is worth a try */
     struct vmm_retired entries[ENTRIES];
     struct vmm_machine_change changes[VMM_MACHINE_CHANGES_MAX];
 };
@@ -68,7 +68,6 @@ static int sync_record(struct retire *retire)
     uint32_t i, nr;
     int rc;
 
-    retire->nr_pending = 0;
     while (more) {
         struct vmm_retired *news = retire->entries;
         uint32_t nr_news = 0;
@@ -81,9 +80,8 @@ static int sync_record(struct retire *retire)
         for (i = 0; i < nr; i++) {
             struct vmm_retired entry = retire->entries[i];
 
-            if (entry.state == VMM_RETIRE_PENDING) {
-                retire->nr_pending += entry.nr_pages;
-            }
+            retire->may_move |= entry.state == VMM_RETIRE_PENDING &&
+                                !entry.broken;
             rc = vmm_record_add(retire->record, &entry, &changed);
             if (rc) {
                 log_line(VMM_LOG_ERROR, "retire", "page=0x%llx: not "
@@ -142,45 +140,56 @@ static int change(struct retire *retire, uint32_t nr)
     return rc;
 }
 
-/*
- * Recorded pages that the hypervisor does not know: it was booted without the
- * list.  They are retired now, as far as they are free or can be moved.
- */
-static void retire_again(struct retire *retire, uint64_t from, uint64_t end)
-{
-    uint32_t i, nr = 0, at = 0;
-    struct vmm_retired entry;
-    uint64_t mfn;
+/* What is recorded, page by page. */
+struct walk {
+    uint32_t index;             /* of the record's entry */
+    uint64_t mfn;               /* the next of its pages; before it: the first */
+};
 
-    for (i = 0; i < vmm_record_nr(retire->record); i++) {
-        vmm_record_get(retire->record, i, &entry);
-        for (mfn = entry.mfn; mfn < entry.mfn + entry.nr_pages; mfn++) {
-            if (mfn < from || mfn >= end) {
-                continue;
-            }
-            retire->changes[at++] = (struct vmm_machine_change){
-                .mfn = mfn, .cause = entry.cause,
-            };
-            nr++;
-            if (at == VMM_MACHINE_CHANGES_MAX) {
-                (void)change(retire, at);
-                at = 0;
-            }
+/* Those up to `end' that the hypervisor does not know; returns how many. */
+static uint64_t retire_again(struct retire *retire, struct walk *walk,
+                             uint64_t from, uint64_t end)
+{
+    uint32_t at = 0;
+    uint64_t nr = 0;
+
+    while (walk->index < vmm_record_nr(retire->record)) {
+        struct vmm_retired entry;
+
+        vmm_record_get(retire->record, walk->index, &entry);
+        walk->mfn = walk->mfn > entry.mfn ? walk->mfn : entry.mfn;
+        walk->mfn = walk->mfn > from ? walk->mfn : from;
+        if (walk->mfn >= entry.mfn + entry.nr_pages) {
+            walk->index++;
+            continue;
+        }
+        if (walk->mfn >= end) {
+            break;
+        }
+        retire->changes[at++] = (struct vmm_machine_change){
+            .mfn = walk->mfn++, .cause = entry.cause,
+        };
+        nr++;
+        if (at == VMM_MACHINE_CHANGES_MAX) {
+            (void)change(retire, at);
+            at = 0;
         }
     }
     if (at) {
         (void)change(retire, at);
     }
-    if (nr) {
-        log_line(VMM_LOG_WARN, "retire", "%u recorded pages were not in the "
-                 "list that Xen was booted with; retired now, as far as they "
-                 "are free", nr);
-    }
+    return nr;
 }
 
+/*
+ * Recorded pages that are not in the table: Xen was booted without the list,
+ * or with an older one.  They are retired now, as far as they are free or can
+ * be moved.
+ */
 static void find_forgotten(struct retire *retire)
 {
-    uint64_t next_mfn = 0, end = 0;
+    uint64_t next_mfn = 0, end = 0, nr_forgotten = 0;
+    struct walk walk = { .index = 0 };
     bool more = true;
     uint32_t i, nr;
 
@@ -190,25 +199,29 @@ static void find_forgotten(struct retire *retire)
             return;
         }
         for (i = 0; i < nr; i++) {
-            struct vmm_retired entry = retire->entries[i];
+            const struct vmm_retired *entry = &retire->entries[i];
 
-            if (entry.mfn > end) {
-                retire_again(retire, end, entry.mfn);
-            }
-            end = entry.mfn + entry.nr_pages;
+            nr_forgotten += retire_again(retire, &walk, end, entry->mfn);
+            end = entry->mfn + entry->nr_pages;
         }
     }
-    retire_again(retire, end, UINT64_MAX);
+    nr_forgotten += retire_again(retire, &walk, end, UINT64_MAX);
+    if (nr_forgotten) {
+        log_line(VMM_LOG_WARN, "retire", "%llu recorded pages were not in the "
+                 "list that Xen was booted with; retired now, as far as they "
+                 "are free", (unsigned long long)nr_forgotten);
+    }
 }
 
 static void retry_pending(void *user)
 {
     struct retire *retire = user;
     uint64_t next_mfn = 0;
-    bool more = true;
+    bool more = retire->may_move;
     uint32_t i, nr;
 
-    while (retire->nr_pending && more) {
+    retire->may_move = false;
+    while (more) {
         uint32_t at = 0;
 
         if (retire->ops->list(retire->machine, &next_mfn, retire->entries,
@@ -226,6 +239,7 @@ static void retry_pending(void *user)
             }
         }
         if (at) {
+            retire->may_move = true;
             (void)change(retire, at);
         }
     }
@@ -255,6 +269,13 @@ static void log_boot(const struct vmm_machine_stat *stat)
     }
 }
 
+int retire_configure(struct retire *retire, const struct conf *conf)
+{
+    return !retire->machine ? 0 : retire->ops->set_threshold(
+        retire->machine, (uint32_t)conf->page_ce_threshold,
+        (uint32_t)conf->page_ce_refresh_cycle_s);
+}
+
 static int start(struct retire *retire, const struct conf *conf)
 {
     struct vmm_machine_stat stat;
@@ -265,9 +286,7 @@ static int start(struct retire *retire, const struct conf *conf)
     }
     log_boot(&stat);
     retire->memory_map_hash = stat.memory_map_hash;
-    rc = retire->ops->set_threshold(retire->machine,
-                                    (uint32_t)conf->page_ce_threshold,
-                                    (uint32_t)conf->page_ce_refresh_cycle_s);
+    rc = retire_configure(retire, conf);
     if (rc) {
         return rc;
     }
@@ -343,121 +362,126 @@ bool retire_usable(const struct retire *retire)
     return retire->machine;
 }
 
-/* [mfn, mfn + nr) in as many calls as it takes; counts those without error. */
-static int change_range(struct retire *retire, uint64_t mfn, uint32_t nr,
-                        const struct vmm_machine_change *how,
-                        uint32_t *nr_done_out, uint32_t *nr_pending_out)
+/* changes[0] to [nr - 1]: the pages from mfn on, each with its own result. */
+static int change_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
+                        const struct vmm_machine_change *how)
 {
-    int rc, first_rc = 0;
-    uint32_t i, part;
+    uint32_t i;
 
-    *nr_done_out = *nr_pending_out = 0;
-    for (; nr; nr -= part, mfn += part) {
-        part = nr < VMM_MACHINE_CHANGES_MAX ? nr : VMM_MACHINE_CHANGES_MAX;
-        for (i = 0; i < part; i++) {
-            retire->changes[i] = *how;
-            retire->changes[i].mfn = mfn + i;
-        }
-        rc = change(retire, part);
-        if (rc) {
-            return rc;
-        }
-        for (i = 0; i < part; i++) {
-            const struct vmm_machine_change *c = &retire->changes[i];
-
-            *nr_done_out += !c->rc;
-            *nr_pending_out += !c->rc && c->state == VMM_RETIRE_PENDING;
-            first_rc = first_rc ? first_rc : c->rc;
-        }
+    for (i = 0; i < nr; i++) {
+        retire->changes[i] = *how;
+        retire->changes[i].mfn = mfn + i;
     }
-    return *nr_done_out ? 0 : first_rc;
+    return change(retire, nr);
 }
 
-/*
- * The hypervisor knows what is memory, so it is asked first; what is told to
- * anybody comes after the record, which is the caller's to save.
- */
-static int retire_range(struct retire *retire, const struct vmm_retired *entry,
-                        uint32_t *nr_done_out, uint32_t *nr_pending_out)
+static uint32_t part_of(uint32_t nr)
 {
-    const struct vmm_machine_change how = { .cause = entry->cause };
+    return nr < VMM_MACHINE_CHANGES_MAX ? nr : VMM_MACHINE_CHANGES_MAX;
+}
+
+/* Pages in a row are one entry, as long as nobody knows more of each. */
+static int add_run(struct retire *retire, struct vmm_retired *run)
+{
     bool changed;
     int rc;
 
-    if (entry->nr_pages > RETIRE_CHANGE_PAGES_MAX) {
-        return VMM_E_RANGE;
+    if (!run->nr_pages) {
+        return 0;
     }
-    rc = change_range(retire, entry->mfn, entry->nr_pages, &how, nr_done_out,
-                      nr_pending_out);
-    if (rc) {
-        return rc;
-    }
-    rc = vmm_record_add(retire->record, entry, &changed);
+    rc = vmm_record_add(retire->record, run, &changed);
     retire->unsaved |= changed;
+    run->nr_pages = 0;
     return rc;
 }
 
-int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
-                 enum vmm_retire_cause cause, uint32_t *nr_pending_out)
+/*
+ * The hypervisor knows what is memory, so it is asked first; what it took goes
+ * into the record, which is the caller's to save before anybody is told.
+ */
+static int retire_range(struct retire *retire, const struct vmm_retired *range,
+                        struct retire_result *result)
 {
-    const struct vmm_retired entry = {
-        .mfn = mfn, .nr_pages = nr, .cause = cause,
-    };
-    uint32_t nr_done;
-    int rc = retire_range(retire, &entry, &nr_done, nr_pending_out);
+    const struct vmm_machine_change how = { .cause = range->cause };
+    struct vmm_retired run = { .cause = range->cause };
+    uint64_t mfn = range->mfn;
+    uint32_t i, part, nr = range->nr_pages;
+    int rc;
 
-    return rc ? rc : save(retire);
+    for (; nr; nr -= part, mfn += part) {
+        part = part_of(nr);
+        rc = change_pages(retire, mfn, part, &how);
+        for (i = 0; !rc && i < part; i++) {
+            const struct vmm_machine_change *c = &retire->changes[i];
+
+            if (c->rc) {
+                result->nr_refused++;
+                result->refused_rc = c->rc;
+                rc = add_run(retire, &run);
+                continue;
+            }
+            result->nr_pending += c->state == VMM_RETIRE_PENDING;
+            if (!run.nr_pages++) {
+                run.mfn = c->mfn;
+            }
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+    return add_run(retire, &run);
 }
 
-int retire_import(struct retire *retire, const struct vmm_retired *entries,
-                  uint32_t nr, uint64_t *nr_pending_out,
-                  uint64_t *nr_refused_out)
+int retire_pages(struct retire *retire, const struct vmm_retired *ranges,
+                 uint32_t nr, struct retire_result *result_out)
 {
-    uint32_t i, nr_done, nr_pending;
+    uint32_t i;
     int rc = 0, save_rc;
 
-    *nr_pending_out = *nr_refused_out = 0;
+    *result_out = (struct retire_result){ .nr_refused = 0 };
     for (i = 0; !rc && i < nr; i++) {
-        rc = retire_range(retire, &entries[i], &nr_done, &nr_pending);
-        if (!rc) {
-            *nr_pending_out += nr_pending;
-            *nr_refused_out += entries[i].nr_pages - nr_done;
-        } else if (rc == VMM_E_INVAL || rc == VMM_E_PERM) {
-            *nr_refused_out += entries[i].nr_pages;
-            rc = 0;
-        }
+        rc = retire_range(retire, &ranges[i], result_out);
     }
     /* What was retired until then is recorded all the same. */
     save_rc = save(retire);
     return rc ? rc : save_rc;
 }
 
+/* One that only the record knew, as it is of no memory now, goes too. */
+static bool forget(struct retire *retire, const struct vmm_machine_change *c,
+                   int *rc_out)
+{
+    int rc = c->rc == VMM_E_NOENT ? 0 : c->rc;
+
+    if (!rc) {
+        rc = vmm_record_remove(retire->record, c->mfn);
+        retire->unsaved |= !rc;
+        rc = !c->rc && rc == VMM_E_NOENT ? 0 : rc;
+    }
+    if (rc && *rc_out != VMM_E_BUSY) {
+        *rc_out = rc;
+    }
+    return !rc;
+}
+
 int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,
                    uint32_t *nr_released_out)
 {
     const struct vmm_machine_change how = { .release = true };
-    uint32_t i, nr_pending;
-    int rc, busy_rc;
+    int rc = 0, some_rc = 0, save_rc;
+    uint32_t i, part;
 
-    if (nr > RETIRE_CHANGE_PAGES_MAX) {
-        return VMM_E_RANGE;
-    }
-    busy_rc = change_range(retire, mfn, nr, &how, nr_released_out,
-                           &nr_pending);
-    if (busy_rc && busy_rc != VMM_E_NOENT) {
-        return busy_rc;
-    }
-    /* One that only the record knew, as it is of no memory now, goes too. */
-    for (i = 0; i < nr; i++) {
-        rc = vmm_record_remove(retire->record, mfn + i);
-        if (!rc) {
-            retire->unsaved = true;
-            *nr_released_out += busy_rc != 0;
-        } else if (rc != VMM_E_NOENT) {
-            return rc;
+    *nr_released_out = 0;
+    for (; !rc && nr; nr -= part, mfn += part) {
+        part = part_of(nr);
+        rc = change_pages(retire, mfn, part, &how);
+        for (i = 0; !rc && i < part; i++) {
+            *nr_released_out += forget(retire, &retire->changes[i], &some_rc);
         }
     }
-    return !retire->unsaved && busy_rc ? busy_rc : save(retire);
+    save_rc = save(retire);
+    rc = rc ? rc : save_rc;
+    return rc ? rc : *nr_released_out ? 0 : some_rc;
 }
 
 int retire_list(struct retire *retire, uint64_t *next_mfn,

@@ -40,23 +40,28 @@ bool retire_usable(const struct retire *retire);
 /* Something may have happened: look now. */
 void retire_look(struct retire *retire);
 
+/* What of the configuration may change while vmmd runs.  VMM_E_LOCAL. */
+int retire_configure(struct retire *retire, const struct conf *conf);
+
 /*
- * Pages [mfn, mfn + nr): recorded, then retired; *nr_pending_out of them are
- * in use yet.  VMM_E_RANGE: too many, or no RAM at all; VMM_E_PERM: of Xen
- * itself; else what became of the record.
+ * Pages [ranges[i].mfn, + nr_pages) for its cause: retired, and recorded when
+ * it returns; one save for all.  What is none of this machine's memory, or
+ * Xen's own, is counted and left out.  Errors: what became of the record.
  */
-int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
-                 enum vmm_retire_cause cause, uint32_t *nr_pending_out);
+struct retire_result {
+    uint64_t nr_pending;        /* in use yet */
+    uint64_t nr_refused;
+    int refused_rc;             /* VMM_E_INVAL: no RAM; VMM_E_PERM: Xen's */
+};
+int retire_pages(struct retire *retire, const struct vmm_retired *ranges,
+                 uint32_t nr, struct retire_result *result_out);
 /*
- * Several, [entries[i].mfn, + nr_pages) for its cause; one save for all.  What
- * is none of this machine's memory is counted and left out.
+ * Good again, as many as can be.  VMM_E_NOENT: none of them is recorded;
+ * VMM_E_BUSY: their owner has them yet.
  */
-int retire_import(struct retire *retire, const struct vmm_retired *entries,
-                  uint32_t nr, uint64_t *nr_pending_out,
-                  uint64_t *nr_refused_out);
-/* Good again.  VMM_E_NOENT: none of them is recorded; VMM_E_BUSY. */
 int retire_release(struct retire *retire, uint64_t mfn, uint32_t nr,
                    uint32_t *nr_released_out);
+/* What one call is for; the loop waits for it. */
 #define RETIRE_CHANGE_PAGES_MAX 65536u
 
 /*

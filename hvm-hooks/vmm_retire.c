@@ -151,11 +151,15 @@ static bool record(uint64_t mfn, uint8_t cause, bool error, bool *again)
     if ( r )
     {
         r->nr_errors += error;
-        r->time_s = get_sec();
         /* What was about to fail has failed. */
         if ( cause == XEN_VMM_CAUSE_UNCORRECTED && r->nr_pages == 1 )
             r->cause = cause;
-        sequence++;
+        /* To be asked once more to retire it is no news. */
+        if ( error || !*again )
+        {
+            r->time_s = get_sec();
+            sequence++;
+        }
     }
     if ( error && cause == XEN_VMM_CAUSE_UNCORRECTED )
         counts.nr_uncorrected++;

@@ -155,8 +155,7 @@ static int add_row(void *user, const struct vmm_retired *page,
     plugin_table_text(table, "%u", page->nr_errors);
     put_time(table, page->time_s);
     if (page->state == VMM_RETIRE_PENDING &&
-        page->owner_domid < VMM_RETIRE_NO_OWNER &&
-        page->owner_domid < 0x7ff0) {
+        page->owner_domid < VMM_RETIRE_FIRST_RESERVED) {
         plugin_table_text(table, "domain %u", page->owner_domid);
     } else {
         plugin_table_text(table, "%s", page->state == VMM_RETIRE_PENDING
@@ -196,12 +195,14 @@ static int list(struct plugin *plugin, const struct args *args)
 /* Progress is not vmmd's to tell: a call is for so many pages at most. */
 #define PAGES_PER_CALL 4096u
 
-/* A call for each part; adds up the member `key' of the answers. */
+/* A call for each part; adds up the members `keys' of the answers. */
+#define KEYS 2u
 static int change(struct plugin *plugin, const char *method,
-                  const struct args *args, const char *key,
-                  uint64_t *nr_out, uint64_t *sum_out)
+                  const struct args *args, const char *const keys[KEYS],
+                  uint64_t *nr_out, uint64_t sums_out[KEYS])
 {
     uint64_t mfn, nr, number;
+    unsigned int i;
     int rc, status = 0;
 
     rc = parse_pages(args->what, &mfn, &nr);
@@ -211,7 +212,7 @@ static int change(struct plugin *plugin, const char *method,
                            args->what);
     }
     *nr_out = nr;
-    *sum_out = 0;
+    memset(sums_out, 0, KEYS * sizeof(*sums_out));
     while (nr && !status) {
         struct vmm__json_out *params = vmm__json_out_new(false);
         uint64_t part = nr < PAGES_PER_CALL ? nr : PAGES_PER_CALL;
@@ -226,10 +227,12 @@ static int change(struct plugin *plugin, const char *method,
         }
         if (plugin_call(plugin, method, params, NULL, &reply, &result,
                         &status)) {
-            if (vmm__json_get_u64(result, key, &number)) {
-                status = not_understood(plugin);
-            } else {
-                *sum_out += number;
+            for (i = 0; i < KEYS && keys[i] && !status; i++) {
+                if (vmm__json_get_u64(result, keys[i], &number)) {
+                    status = not_understood(plugin);
+                } else {
+                    sums_out[i] += number;
+                }
             }
         }
         vmm__json_free(reply);
@@ -239,32 +242,43 @@ static int change(struct plugin *plugin, const char *method,
     return status;
 }
 
+static void tell_retired(const struct plugin *plugin, uint64_t nr,
+                         uint64_t nr_pending, uint64_t nr_refused)
+{
+    printf(plugin->json
+           ? "{\"nr_pages\": %llu, \"nr_pending\": %llu, "
+             "\"nr_refused\": %llu}\n"
+           : "%llu pages: %llu are in use, and will be retired when they are "
+             "free; %llu are none of this machine's memory, or Xen's own\n",
+           (unsigned long long)nr, (unsigned long long)nr_pending,
+           (unsigned long long)nr_refused);
+}
+
 static int retire(struct plugin *plugin, const struct args *args)
 {
-    uint64_t nr, nr_pending;
-    int status = change(plugin, "page-retire", args, "nr_pending", &nr,
-                        &nr_pending);
+    static const char *const keys[KEYS] = { "nr_pending", "nr_refused" };
+    uint64_t nr, sums[KEYS];
+    int status = change(plugin, "page-retire", args, keys, &nr, sums);
 
-    if (!status && plugin->json) {
-        printf("{\"nr_pages\": %llu, \"nr_pending\": %llu}\n",
-               (unsigned long long)nr, (unsigned long long)nr_pending);
-    } else if (!status && nr_pending) {
-        printf("%llu of %llu pages are in use, and will be retired when they "
-               "are free\n", (unsigned long long)nr_pending,
-               (unsigned long long)nr);
+    if (!status && (plugin->json || sums[0] || sums[1])) {
+        tell_retired(plugin, nr, sums[0], sums[1]);
     }
     return status;
 }
 
 static int release(struct plugin *plugin, const struct args *args)
 {
-    uint64_t nr, nr_released;
-    int status = change(plugin, "page-release", args, "nr_released", &nr,
-                        &nr_released);
+    static const char *const keys[KEYS] = { "nr_released" };
+    uint64_t nr, sums[KEYS];
+    int status = change(plugin, "page-release", args, keys, &nr, sums);
 
     if (!status && plugin->json) {
         printf("{\"nr_pages\": %llu, \"nr_released\": %llu}\n",
-               (unsigned long long)nr, (unsigned long long)nr_released);
+               (unsigned long long)nr, (unsigned long long)sums[0]);
+    } else if (!status && sums[0] < nr) {
+        printf("%llu of %llu pages: the others were not retired, or their "
+               "owner still has them\n", (unsigned long long)sums[0],
+               (unsigned long long)nr);
     }
     return status;
 }
@@ -342,6 +356,16 @@ static int import_pages(void *user, uint64_t mfn, uint32_t nr_pages,
     return 0;
 }
 
+static int look_at_pages(void *user, uint64_t mfn, uint32_t nr_pages,
+                         enum vmm_retire_cause cause)
+{
+    (void)user;
+    (void)mfn;
+    (void)nr_pages;
+    (void)cause;
+    return 0;
+}
+
 static char *read_all(FILE *file, size_t *len_out)
 {
     size_t room = 0, len = 0, r = 1;
@@ -387,7 +411,10 @@ static int import(struct plugin *plugin, const struct args *args)
         return plugin_fail(plugin, VMM_E_NOENT, "%s: cannot be read",
                            args->what);
     }
-    rc = vmm__badpages_parse(text, len, import_pages, &import, &why);
+    /* All of it is understood before any of it is done. */
+    rc = vmm__badpages_parse(text, len, look_at_pages, NULL, &why);
+    rc = rc ? rc : vmm__badpages_parse(text, len, import_pages, &import,
+                                       &why);
     free(text);
     if (!rc && !import.status) {
         send_import(&import);
@@ -397,21 +424,10 @@ static int import(struct plugin *plugin, const struct args *args)
         return import.status;
     }
     if (rc) {
-        return plugin_fail(plugin, rc, "%s: %s; nothing of it, or the first "
-                           "part, was taken", args->what, why);
+        return plugin_fail(plugin, rc, "%s: %s", args->what, why);
     }
-    if (plugin->json) {
-        printf("{\"nr_pages\": %llu, \"nr_pending\": %llu, "
-               "\"nr_refused\": %llu}\n", (unsigned long long)import.nr_pages,
-               (unsigned long long)import.nr_pending,
-               (unsigned long long)import.nr_refused);
-    } else {
-        printf("%llu pages: %llu are in use, and will be retired when they "
-               "are free; %llu are none of this machine's memory\n",
-               (unsigned long long)import.nr_pages,
-               (unsigned long long)import.nr_pending,
-               (unsigned long long)import.nr_refused);
-    }
+    tell_retired(plugin, import.nr_pages, import.nr_pending,
+                 import.nr_refused);
     return 0;
 }
 

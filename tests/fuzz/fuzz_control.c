@@ -124,28 +124,24 @@ void retire_look(struct retire *retire)
     (void)retire;
 }
 
-int retire_pages(struct retire *retire, uint64_t mfn, uint32_t nr,
-                 enum vmm_retire_cause cause, uint32_t *nr_pending_out)
+int retire_pages(struct retire *retire, const struct vmm_retired *ranges,
+                 uint32_t nr, struct retire_result *result_out)
 {
+    uint32_t i;
+
     (void)retire;
-    assert(nr && nr <= RETIRE_CHANGE_PAGES_MAX);
-    assert(mfn + nr <= 1ull << VMM_RETIRE_MFN_BITS);
-    assert((unsigned int)cause < VMM_RETIRE_NR_CAUSES);
-    *nr_pending_out = nr / 2;
-    return mfn % 5 ? 0 : VMM_E_PERM;
-}
-
-int retire_import(struct retire *retire, const struct vmm_retired *entries,
-                  uint32_t nr, uint64_t *nr_pending_out,
-                  uint64_t *nr_refused_out)
-{
-    uint32_t i, nr_pending;
-
+    *result_out = (struct retire_result){ .nr_pending = nr / 2 };
     for (i = 0; i < nr; i++) {
-        (void)retire_pages(retire, entries[i].mfn, entries[i].nr_pages,
-                           entries[i].cause, &nr_pending);
+        assert(ranges[i].nr_pages &&
+               ranges[i].nr_pages <= RETIRE_CHANGE_PAGES_MAX);
+        assert(ranges[i].mfn + ranges[i].nr_pages <=
+               1ull << VMM_RETIRE_MFN_BITS);
+        assert((unsigned int)ranges[i].cause < VMM_RETIRE_NR_CAUSES);
+        if (ranges[i].mfn % 5 == 0) {
+            result_out->nr_refused += ranges[i].nr_pages;
+            result_out->refused_rc = VMM_E_PERM;
+        }
     }
-    *nr_pending_out = *nr_refused_out = 0;
     return 0;
 }
 

@@ -86,8 +86,8 @@ struct xen_vmm_retire_entry {
 
 /*
  * A page that is retired or to be, or several that are neighbours and alike.
- * time_s is that of the wall clock at the last error, 0 for entries of the
- * boot list.  nr_errors: since boot.
+ * time_s is that of the wall clock at the last error, or when somebody retired
+ * it, 0 for entries of the boot list.  nr_errors: since boot.
  */
 struct xen_vmm_retired {
     uint64_aligned_t mfn;

@@ -15,6 +15,7 @@ static struct vmm_retired table[NR_PAGES];
 static uint32_t nr_table;
 static uint64_t sequence;
 static bool stays_pending, no_support, fails;
+static uint64_t busy_mfn;
 static struct vmm_machine_stat boot;
 static uint32_t threshold;
 
@@ -96,7 +97,8 @@ static int m_change(vmm_machine *machine, struct vmm_machine_change *changes,
         for (at = 0; at < nr_table && table[at].mfn != c->mfn; at++) {
         }
         if (c->release && !c->rc) {
-            c->rc = at == nr_table ? VMM_E_NOENT : 0;
+            c->rc = at == nr_table ? VMM_E_NOENT
+                  : c->mfn == busy_mfn ? VMM_E_BUSY : 0;
             if (!c->rc) {
                 memmove(table + at, table + at + 1,
                         (--nr_table - at) * sizeof(table[0]));
@@ -188,6 +190,17 @@ static void reboot(bool with_list)
     begin();
 }
 
+static struct retire_result result;
+
+static int add(uint64_t mfn, uint32_t nr, enum vmm_retire_cause cause)
+{
+    const struct vmm_retired range = {
+        .mfn = mfn, .nr_pages = nr, .cause = cause,
+    };
+
+    return retire_pages(retire, &range, 1, &result);
+}
+
 static void look__records_an_error(void)
 {
     setup();
@@ -229,44 +242,46 @@ static void look__again_after_a_failure(void)
     teardown();
 }
 
-static void pages__recorded_before_told(void)
+static void pages__recorded_when_told(void)
 {
-    uint32_t nr;
-
     setup();
-    CU_ASSERT_EQUAL(retire_pages(retire, 100, 50, VMM_RETIRE_ADMIN, &nr), 0);
-    CU_ASSERT_EQUAL(nr, 0);
+    CU_ASSERT_EQUAL(add(100, 50, VMM_RETIRE_ADMIN), 0);
+    CU_ASSERT_EQUAL(result.nr_pending, 0);
+    CU_ASSERT_EQUAL(retire_nr(retire), 1);
     CU_ASSERT_EQUAL(retire_generation(retire), 1);
     stays_pending = true;
-    CU_ASSERT_EQUAL(retire_pages(retire, 200, 2, VMM_RETIRE_ADMIN, &nr), 0);
-    CU_ASSERT_EQUAL(nr, 2);
-    CU_ASSERT_EQUAL(retire_pages(retire, 5000, 1, VMM_RETIRE_ADMIN, &nr),
-                    VMM_E_INVAL);
-    CU_ASSERT_EQUAL(retire_pages(retire, 950, 1, VMM_RETIRE_ADMIN, &nr),
-                    VMM_E_PERM);
-    CU_ASSERT_EQUAL(retire_pages(retire, 0, RETIRE_CHANGE_PAGES_MAX + 1,
-                                 VMM_RETIRE_ADMIN, &nr), VMM_E_RANGE);
+    CU_ASSERT_EQUAL(add(200, 2, VMM_RETIRE_ADMIN), 0);
+    CU_ASSERT_EQUAL(result.nr_pending, 2);
+    CU_ASSERT_EQUAL(add(5000, 1, VMM_RETIRE_ADMIN), 0);
+    CU_ASSERT_EQUAL(result.nr_refused, 1);
+    CU_ASSERT_EQUAL(result.refused_rc, VMM_E_INVAL);
+    CU_ASSERT_EQUAL(add(950, 1, VMM_RETIRE_ADMIN), 0);
+    CU_ASSERT_EQUAL(result.refused_rc, VMM_E_PERM);
     CU_ASSERT_EQUAL(retire_generation(retire), 2);
     teardown();
 }
 
-static void import__saved_once(void)
+/* One save for several, and only what was taken is recorded. */
+static void pages__several(void)
 {
-    const struct vmm_retired entries[] = {
+    const struct vmm_retired ranges[] = {
         { .mfn = 10, .nr_pages = 3, .cause = VMM_RETIRE_IMPORTED },
         { .mfn = 950, .nr_pages = 2, .cause = VMM_RETIRE_IMPORTED },
         { .mfn = 898, .nr_pages = 4, .cause = VMM_RETIRE_UNCORRECTED },
         { .mfn = 5000, .nr_pages = 1, .cause = VMM_RETIRE_IMPORTED },
         { .mfn = 20, .nr_pages = 1, .cause = VMM_RETIRE_IMPORTED },
     };
-    uint64_t nr_pending, nr_refused;
+    struct vmm_retired entry;
 
     setup();
-    CU_ASSERT_EQUAL(retire_import(retire, entries, 5, &nr_pending,
-                                  &nr_refused), 0);
-    CU_ASSERT_EQUAL(nr_pending, 0);
-    CU_ASSERT_EQUAL(nr_refused, 2 + 2 + 1);
+    CU_ASSERT_EQUAL(retire_pages(retire, ranges, 5, &result), 0);
+    CU_ASSERT_EQUAL(result.nr_pending, 0);
+    CU_ASSERT_EQUAL(result.nr_refused, 2 + 2 + 1);
     CU_ASSERT_EQUAL(nr_table, 6);
+    CU_ASSERT_EQUAL(retire_nr(retire), 3);
+    vmm_record_get(retire->record, 2, &entry);
+    CU_ASSERT_EQUAL(entry.mfn, 898);
+    CU_ASSERT_EQUAL(entry.nr_pages, 2);
     CU_ASSERT_EQUAL(retire_generation(retire), 1);
     teardown();
 }
@@ -276,7 +291,7 @@ static void release__from_both(void)
     uint32_t nr;
 
     setup();
-    CU_ASSERT_EQUAL(retire_pages(retire, 100, 5, VMM_RETIRE_ADMIN, &nr), 0);
+    CU_ASSERT_EQUAL(add(100, 5, VMM_RETIRE_ADMIN), 0);
     CU_ASSERT_EQUAL(retire_release(retire, 102, 1, &nr), 0);
     CU_ASSERT_EQUAL(nr, 1);
     CU_ASSERT_EQUAL(nr_table, 4);
@@ -289,36 +304,74 @@ static void release__from_both(void)
     teardown();
 }
 
-static void boot__without_the_list(void)
+/* What its owner still has stays in the record. */
+static void release__not_what_is_busy(void)
 {
     uint32_t nr;
 
     setup();
-    CU_ASSERT_EQUAL(retire_pages(retire, 100, 3, VMM_RETIRE_ADMIN, &nr), 0);
-    CU_ASSERT_EQUAL(retire_pages(retire, 500, 1, VMM_RETIRE_IMPORTED, &nr),
-                    0);
-    CU_ASSERT_EQUAL(unlink(list_path), 0);
-    reboot(false);
-    CU_ASSERT_EQUAL(nr_table, 4);
-    CU_ASSERT_EQUAL(retire_nr(retire), 2);
-    CU_ASSERT_EQUAL(access(list_path, R_OK), 0);
-    reboot(true);
-    CU_ASSERT_EQUAL(nr_table, 4);
+    CU_ASSERT_EQUAL(add(100, 3, VMM_RETIRE_ADMIN), 0);
+    busy_mfn = 101;
+    CU_ASSERT_EQUAL(retire_release(retire, 100, 3, &nr), 0);
+    CU_ASSERT_EQUAL(nr, 2);
+    CU_ASSERT_EQUAL(retire_nr(retire), 1);
+    CU_ASSERT_EQUAL(retire_release(retire, 100, 3, &nr), VMM_E_BUSY);
+    CU_ASSERT_EQUAL(retire_nr(retire), 1);
+    busy_mfn = 0;
+    CU_ASSERT_EQUAL(retire_release(retire, 101, 1, &nr), 0);
     teardown();
+}
+
+/* All, some, or none of what is recorded was in the list. */
+static void boot__without_the_list(void)
+{
+    uint32_t kept;
+
+    for (kept = 0; kept <= 4; kept++) {
+        setup();
+        CU_ASSERT_EQUAL(add(100, 3, VMM_RETIRE_ADMIN), 0);
+        CU_ASSERT_EQUAL(add(500, 1, VMM_RETIRE_IMPORTED), 0);
+        CU_ASSERT_EQUAL(unlink(list_path), 0);
+        finish();
+        /* The one at `kept' alone; after all of them, none. */
+        if (kept < 4) {
+            table[0] = table[kept];
+        }
+        nr_table = kept < 4;
+        sequence++;
+        boot = (struct vmm_machine_stat){ .list = VMM_MACHINE_LIST_NONE };
+        begin();
+        CU_ASSERT_EQUAL(nr_table, 4);
+        CU_ASSERT_EQUAL(retire_nr(retire), 2);
+        CU_ASSERT_EQUAL(access(list_path, R_OK), 0);
+        reboot(true);
+        CU_ASSERT_EQUAL(nr_table, 4);
+        teardown();
+    }
 }
 
 static void pending__tried_again(void)
 {
-    uint32_t nr;
-
     setup();
     stays_pending = true;
-    CU_ASSERT_EQUAL(retire_pages(retire, 100, 2, VMM_RETIRE_ADMIN, &nr), 0);
+    CU_ASSERT_EQUAL(add(100, 2, VMM_RETIRE_ADMIN), 0);
     retire_look(retire);
     stays_pending = false;
     retry_pending(retire);
     CU_ASSERT_EQUAL(table[0].state, VMM_RETIRE_RETIRED);
     CU_ASSERT_EQUAL(table[1].state, VMM_RETIRE_RETIRED);
+    /* And then no more. */
+    retry_pending(retire);
+    CU_ASSERT_FALSE(retire->may_move);
+    teardown();
+}
+
+static void configure__while_it_runs(void)
+{
+    setup();
+    conf.page_ce_threshold = 3;
+    CU_ASSERT_EQUAL(retire_configure(retire, &conf), 0);
+    CU_ASSERT_EQUAL(threshold, 3);
     teardown();
 }
 
@@ -336,9 +389,11 @@ static void open__without_support(void)
 static const struct ut_case cases[] = {
     UT_CASE(look__records_an_error),
     UT_CASE(look__again_after_a_failure),
-    UT_CASE(pages__recorded_before_told),
-    UT_CASE(import__saved_once),
+    UT_CASE(pages__recorded_when_told),
+    UT_CASE(pages__several),
     UT_CASE(release__from_both),
+    UT_CASE(release__not_what_is_busy),
+    UT_CASE(configure__while_it_runs),
     UT_CASE(boot__without_the_list),
     UT_CASE(pending__tried_again),
     UT_CASE(open__without_support),

@@ -42,6 +42,7 @@ const char *vmm_retire_state_name(enum vmm_retire_state state);
 
 #define VMM_RETIRE_MFN_BITS 40u
 #define VMM_RETIRE_PAGES_MAX (1u << 17)     /* entries of one list */
+#define VMM_RETIRE_FIRST_RESERVED 0x7ff0u   /* from here on no domain */
 #define VMM_RETIRE_NO_OWNER 0x7ff4u         /* DOMID_INVALID */
 
 struct vmm_retired {
