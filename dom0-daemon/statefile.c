@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/replace.h"
 #include "include/vmm.h"
 #include "log.h"
 #include "statefile.h"
@@ -24,98 +25,37 @@ static int error_of(const char *path, const char *what)
     return err == ENOSPC || err == EDQUOT ? VMM_E_NOSPC : VMM_E_IO;
 }
 
-static int sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = 0;
-
-    if (fd < 0) {
-        return error_of(dir, "open");
-    }
-    if (fsync(fd)) {
-        rc = error_of(dir, "sync");
-    }
-    close(fd);
-    return rc;
-}
-
-static int write_file(const char *path, const char *text, size_t len)
-{
-    int fd, rc = 0;
-    ssize_t r;
-
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-              0600);
-    if (fd < 0) {
-        return error_of(path, "create");
-    }
-    while (len) {
-        r = write(fd, text, len);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r <= 0) {
-            rc = error_of(path, "write");
-            break;
-        }
-        text += r;
-        len -= (size_t)r;
-    }
-    if (!rc && fsync(fd)) {
-        rc = error_of(path, "sync");
-    }
-    if (close(fd) && !rc) {
-        rc = error_of(path, "close");
-    }
-    return rc;
-}
-
-static char *path_of(const char *dir, const char *name, const char *suffix)
+static char *path_of(const char *dir, const char *name)
 {
     char *path;
 
-    return asprintf(&path, "%s/%s%s", dir, name, suffix) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
 int statefile_save(const char *dir, const char *name,
                    struct vmm__json_out *out)
 {
-    char *text = NULL, *path = NULL, *aside = NULL;
+    char *text = NULL, *path = path_of(dir, name);
     size_t len;
     int rc;
 
     rc = vmm__json_out_finish(out, &text, &len);
-    if (rc) {
-        goto out;
+    rc = rc || path ? rc : VMM_E_NOMEM;
+    if (!rc) {
+        text[len++] = '\n';     /* in place of the NUL */
+        rc = vmm__replace_file(path, text, len);
+        if (rc && rc != VMM_E_NOMEM) {
+            (void)error_of(path, "replace");
+        }
     }
-    text[len++] = '\n';     /* in place of the NUL */
-    path = path_of(dir, name, "");
-    aside = path_of(dir, name, ".new");
-    if (!path || !aside) {
-        rc = VMM_E_NOMEM;
-        goto out;
-    }
-    rc = write_file(aside, text, len);
-    if (rc) {
-        (void)unlink(aside);
-        goto out;
-    }
-    if (rename(aside, path)) {
-        rc = error_of(path, "replace");
-        goto out;
-    }
-    rc = sync_dir(dir);
-
- out:
     free(text);
     free(path);
-    free(aside);
     return rc;
 }
 
 int statefile_remove(const char *dir, const char *name)
 {
-    char *path = path_of(dir, name, "");
+    char *path = path_of(dir, name);
     int rc;
 
     if (!path) {
@@ -124,7 +64,10 @@ int statefile_remove(const char *dir, const char *name)
     if (unlink(path) && errno != ENOENT) {
         rc = error_of(path, "remove");
     } else {
-        rc = sync_dir(dir);
+        rc = vmm__sync_folder_of(path);
+        if (rc && rc != VMM_E_NOMEM) {
+            (void)error_of(dir, "sync");
+        }
     }
     free(path);
     return rc;
@@ -182,7 +125,7 @@ int statefile_each(const char *dir, const char *suffix, const char *or_else,
             !ends_in(entry->d_name, aside)) {
             continue;
         }
-        path = path_of(dir, entry->d_name, "");
+        path = path_of(dir, entry->d_name);
         if (!path) {
             rc = VMM_E_NOMEM;
             break;

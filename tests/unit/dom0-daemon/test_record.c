@@ -89,6 +89,7 @@ static int ut_unlink(const char *path)
 #define close ut_close
 #define rename ut_rename
 #define unlink ut_unlink
+#include "base/replace.c"
 #include "dom0-daemon/statefile.c"
 #undef open
 #undef write

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * files.c: a file is written beside the old one, made durable, and takes its
- * name; then the folder is made durable.
- */
+/* files.c: see files.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/replace.h"
 #include "port/files.h"
 #include "port/storefile.h"
 
@@ -79,78 +74,11 @@ static int files_read(void *self, const char *path, size_t max_bytes,
     return rc;
 }
 
-static int write_new(const char *path, const char *data, size_t size)
-{
-    int fd, rc = 0;
-    ssize_t r;
-
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-              0600);
-    if (fd < 0) {
-        return last_error();
-    }
-    while (size) {
-        r = write(fd, data, size);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r <= 0) {
-            rc = last_error();
-            break;
-        }
-        data += r;
-        size -= (size_t)r;
-    }
-    if (!rc && fsync(fd)) {
-        rc = last_error();
-    }
-    if (close(fd) && !rc) {
-        rc = last_error();
-    }
-    return rc;
-}
-
-static int sync_folder_of(const char *path)
-{
-    char *copy = strdup(path);
-    int fd, rc = 0;
-
-    if (!copy) {
-        return VMM_E_NOMEM;
-    }
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
-    if (fd < 0) {
-        return last_error();
-    }
-    if (fsync(fd)) {
-        rc = last_error();
-    }
-    (void)close(fd);
-    return rc;
-}
-
 static int files_replace(void *self, const char *path, const void *data,
                          size_t size)
 {
-    char *aside;
-    int rc;
-
     (void)self;
-    if (asprintf(&aside, "%s.new", path) < 0) {
-        return VMM_E_NOMEM;
-    }
-    rc = write_new(aside, data, size);
-    if (!rc && rename(aside, path)) {
-        rc = last_error();
-    }
-    if (rc) {
-        (void)unlink(aside);
-    } else {
-        rc = sync_folder_of(path);
-    }
-    free(aside);
-    return rc;
+    return vmm__replace_file(path, data, size);
 }
 
 /* Frozen, a file system has its journal empty; nothing may come between. */
