@@ -143,7 +143,7 @@ static int change(struct retire *retire, uint32_t nr)
 /* What is recorded, page by page. */
 struct walk {
     uint32_t index;             /* of the record's entry */
-    uint64_t mfn;               /* the next of its pages; before it: the first */
+    uint64_t mfn;               /* the next page, if it is of that entry */
 };
 
 /* Those up to `end' that the hypervisor does not know; returns how many. */

@@ -8,7 +8,7 @@
  * come to differ.
  */
 
-#include <xen/cper.h> /* get_sec() */
+#include <xen/cper.h>
 #include <xen/event.h>
 #include <xen/guest_access.h>
 #include <xen/hypercall.h>

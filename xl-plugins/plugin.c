@@ -478,3 +478,49 @@ char *plugin_table_finish(struct plugin_table *table)
     free(text);
     return lines;
 }
+
+const void *plugin_called(const char *argv0, const void *commands,
+                          size_t stride, size_t nr, int *status_out)
+{
+    const char *slash = strrchr(argv0, '/');
+    const char *called = slash ? slash + 1 : argv0;
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        const void *command = (const char *)commands + i * stride;
+        const struct plugin_spec *spec = command;
+
+        if (!strncmp(called, "xl-", 3) && !strcmp(called + 3, spec->name)) {
+            return command;
+        }
+    }
+    fprintf(stderr, "%s: is to be called by the name of a command\n", called);
+    *status_out = vmm_error_exit_status(VMM_E_INVAL);
+    return NULL;
+}
+
+bool plugin_options(struct plugin *plugin, int argc, char **argv,
+                    const struct option *options, const char *all_letters,
+                    const char *letters,
+                    void (*take)(void *user, int letter), void *user,
+                    int *status_out)
+{
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, PLUGIN_SHORT_OPTIONS, options,
+                              NULL)) != -1) {
+        if (opt >= PLUGIN_OPTION_FIRST - 1 || !strchr(all_letters, opt)) {
+            if (!plugin_option(plugin, opt, status_out)) {
+                return false;
+            }
+        } else if (!strchr(letters, opt)) {
+            *status_out = plugin_fail(plugin, VMM_E_INVAL, "there is no such "
+                                      "option; --help has those that there "
+                                      "are");
+            return false;
+        } else {
+            take(user, opt);
+        }
+    }
+    return true;
+}

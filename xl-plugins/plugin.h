@@ -43,6 +43,23 @@ struct plugin {
 /* From here on a command's own long options without a letter. */
 #define PLUGIN_OPTION_FIRST 257
 
+/*
+ * A program that is several commands, by the name that it is called by.  Their
+ * specs are the first member of `nr' elements of `stride' bytes; returns which
+ * it is.  NULL: of none, which was said; end with *status_out.
+ */
+const void *plugin_called(const char *argv0, const void *commands,
+                          size_t stride, size_t nr, int *status_out);
+/*
+ * The options of such a command, of which it has `letters'; take() gets each,
+ * with optarg.  False: end with *status_out.
+ */
+bool plugin_options(struct plugin *plugin, int argc, char **argv,
+                    const struct option *options, const char *all_letters,
+                    const char *letters,
+                    void (*take)(void *user, int letter), void *user,
+                    int *status_out);
+
 void plugin_init(struct plugin *plugin, const struct plugin_spec *spec);
 /*
  * Anything that getopt_long() returned and the command does not know.  True:

@@ -535,8 +535,10 @@ static const char **text_of(struct args *args, int letter)
     }
 }
 
-static void take(struct args *args, int letter)
+static void take(void *user, int letter)
 {
+    struct args *args = user;
+
     switch (letter) {
     case 'a':
         args->all = true;
@@ -555,33 +557,20 @@ static void take(struct args *args, int letter)
 
 int main(int argc, char **argv)
 {
-    const char *slash = strrchr(argv[0], '/');
-    const char *called = slash ? slash + 1 : argv[0];
-    const struct command *command = commands;
     struct args args = { .name = NULL };
+    const struct command *command;
     struct plugin plugin;
-    int opt, status;
+    int status;
 
-    while (strncmp(called, "xl-", 3) ||
-           strcmp(called + 3, command->spec.name)) {
-        if (++command == commands + NR_COMMANDS) {
-            fprintf(stderr, "%s: is to be called by the name of a command\n",
-                    called);
-            return vmm_error_exit_status(VMM_E_INVAL);
-        }
+    command = plugin_called(argv[0], commands, sizeof(commands[0]),
+                            NR_COMMANDS, &status);
+    if (!command) {
+        return status;
     }
     plugin_init(&plugin, &command->spec);
-    while ((opt = getopt_long(argc, argv, PLUGIN_SHORT_OPTIONS, options,
-                              NULL)) != -1) {
-        if (opt < PLUGIN_OPTION_FIRST - 1 && strchr(LETTERS, opt)) {
-            if (!strchr(command->letters, opt)) {
-                return plugin_fail(&plugin, VMM_E_INVAL, "there is no such "
-                                   "option; --help has those that there are");
-            }
-            take(&args, opt);
-        } else if (!plugin_option(&plugin, opt, &status)) {
-            return status;
-        }
+    if (!plugin_options(&plugin, argc, argv, options, LETTERS,
+                        command->letters, take, &args, &status)) {
+        return status;
     }
     if (!plugin_arguments(&plugin, argc - optind, command->min_args,
                           command->max_args, &status)) {

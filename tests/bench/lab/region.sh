@@ -6,14 +6,7 @@ set -eu
 
 rounds=${REGION_ROUNDS:-3}
 measured_s=10
-for m in nfit nd_pmem device_dax dax_pmem; do
-    modprobe $m
-done
-n=0
-until [ -e /dev/pmem0 ] || [ -e /dev/dax0.0 ] || [ $n -ge 50 ]; do
-    n=$((n + 1))
-    sleep 0.1
-done
+lab-nvdimm
 : >results
 
 purged() { xl region-list -j r1 | jq '.[0].nr_purged'; }

@@ -6,13 +6,9 @@
 set -eu
 
 export LAB_TIMEOUT=90
-for m in nfit nd_pmem device_dax dax_pmem nbd loop; do
+lab-nvdimm
+for m in nbd loop; do
     modprobe $m
-done
-n=0
-until [ -e /dev/pmem0 ] || [ -e /dev/dax0.0 ] || [ $n -ge 50 ]; do
-    n=$((n + 1))
-    sleep 0.1
 done
 
 in_guest() { lab-guest run g "$@"; }

@@ -6,14 +6,7 @@
 set -eu
 
 cuts=${REGION_CUTS:-1}
-for m in nfit nd_pmem device_dax dax_pmem; do
-    modprobe $m
-done
-n=0
-until [ -e /dev/pmem0 ] || [ -e /dev/dax0.0 ] || [ $n -ge 50 ]; do
-    n=$((n + 1))
-    sleep 0.1
-done
+lab-nvdimm
 
 figure() { xl region-list -j r1 | jq ".[0].$1"; }
 tier() { xl tier-list -j g | jq ".[0].$1"; }

@@ -7,14 +7,7 @@ set -eu
 
 cuts=${REGION_CUTS:-1}
 media=/dev/dax0.0 storage=/dev/nvme0n1
-for m in nfit nd_pmem device_dax dax_pmem; do
-    modprobe $m
-done
-n=0
-until [ -e /dev/pmem0 ] || [ -e $media ] || [ $n -ge 50 ]; do
-    n=$((n + 1))
-    sleep 0.1
-done
+lab-nvdimm
 
 if [ "$LAB_BOOT" = 1 ]; then
     ndctl create-namespace -f -e namespace0.0 -m devdax --map=mem >/dev/null

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "format/retirefile.h"
+#include "format/retirelist.h"
 
 #define MAGIC "VMRECORD"
 #define VERSION 1u
@@ -125,15 +126,11 @@ int vmm__retirefile_decode(const void *data, size_t size,
             .owner_domid = VMM_RETIRE_NO_OWNER,
         };
 
-        if (!e.nr_pages || e.mfn < end ||
-            e.mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
-            e.mfn + e.nr_pages > 1ull << VMM_RETIRE_MFN_BITS ||
-            e.cause >= VMM_RETIRE_NR_CAUSES ||
+        if (!vmm__retired_follows(&e, &end) ||
             !is_zero(wire[i].res1, sizeof(wire[i].res1))) {
             free(entries);
             return VMM_E_FORMAT;
         }
-        end = e.mfn + e.nr_pages;
         entries[i] = e;
     }
     *generation_out = le64toh(head->generation);

@@ -32,6 +32,18 @@ static uint64_t checksum(const struct wire_head *head, size_t size)
     return vmm__hash64(head, size, offsetof(struct wire_head, checksum));
 }
 
+bool vmm__retired_follows(const struct vmm_retired *entry, uint64_t *end_mfn)
+{
+    if (!entry->nr_pages || entry->mfn < *end_mfn ||
+        entry->mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
+        entry->mfn + entry->nr_pages > 1ull << VMM_RETIRE_MFN_BITS ||
+        (unsigned int)entry->cause >= VMM_RETIRE_NR_CAUSES) {
+        return false;
+    }
+    *end_mfn = entry->mfn + entry->nr_pages;
+    return true;
+}
+
 int vmm__retirelist_encode(const struct vmm_retired *entries, uint32_t nr,
                            uint64_t generation, uint64_t memory_map_hash,
                            void **data_out, size_t *size_out)
@@ -48,14 +60,13 @@ int vmm__retirelist_encode(const struct vmm_retired *entries, uint32_t nr,
     next = (struct wire_entry *)(head + 1);
     for (i = 0; i < nr; i++) {
         const struct vmm_retired *e = &entries[i];
+        bool adjoins = i && e->mfn == end;
 
-        if (!e->nr_pages || e->mfn < end ||
-            e->mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
-            e->mfn + e->nr_pages > 1ull << VMM_RETIRE_MFN_BITS) {
+        if (!vmm__retired_follows(e, &end)) {
             free(head);
             return VMM_E_RANGE;
         }
-        if (last && e->mfn == end && last->cause == (uint8_t)e->cause &&
+        if (adjoins && last->cause == (uint8_t)e->cause &&
             le32toh(last->nr_pages) + (uint64_t)e->nr_pages <= UINT32_MAX) {
             last->nr_pages = htole32(le32toh(last->nr_pages) + e->nr_pages);
         } else {
@@ -64,7 +75,6 @@ int vmm__retirelist_encode(const struct vmm_retired *entries, uint32_t nr,
             last->nr_pages = htole32(e->nr_pages);
             last->cause = (uint8_t)e->cause;
         }
-        end = e->mfn + e->nr_pages;
     }
     *size_out = (size_t)((char *)next - (char *)head);
     nr = (uint32_t)(next - (struct wire_entry *)(head + 1));
@@ -124,21 +134,16 @@ int vmm__retirelist_decode(const void *data, size_t size,
         return VMM_E_NOMEM;
     }
     for (i = 0; i < nr; i++) {
-        uint64_t mfn = le64toh(wire[i].mfn), pages = le32toh(wire[i].nr_pages);
-
-        if (!pages || mfn < end || mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
-            mfn + pages > 1ull << VMM_RETIRE_MFN_BITS ||
-            wire[i].cause >= VMM_RETIRE_NR_CAUSES || wire[i].res1[0] ||
+        entries[i] = (struct vmm_retired){
+            .mfn = le64toh(wire[i].mfn), .nr_pages = le32toh(wire[i].nr_pages),
+            .cause = (enum vmm_retire_cause)wire[i].cause,
+            .owner_domid = VMM_RETIRE_NO_OWNER, .from_boot_list = true,
+        };
+        if (!vmm__retired_follows(&entries[i], &end) || wire[i].res1[0] ||
             wire[i].res1[1] || wire[i].res1[2]) {
             free(entries);
             return VMM_E_FORMAT;
         }
-        end = mfn + pages;
-        entries[i] = (struct vmm_retired){
-            .mfn = mfn, .nr_pages = (uint32_t)pages,
-            .cause = (enum vmm_retire_cause)wire[i].cause,
-            .owner_domid = VMM_RETIRE_NO_OWNER, .from_boot_list = true,
-        };
     }
     *head_out = (struct vmm__retirelist_head){
         .generation = le64toh(head->generation),

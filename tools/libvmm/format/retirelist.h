@@ -21,6 +21,12 @@ struct vmm__retirelist_head {
 };
 
 /*
+ * Whether an entry has pages, within bounds and from *end_mfn on, and a known
+ * cause; *end_mfn is then where it ends.
+ */
+bool vmm__retired_follows(const struct vmm_retired *entry, uint64_t *end_mfn);
+
+/*
  * Entries in ascending order that do not overlap; neighbours of one cause
  * become one.  *data_out is the caller's.  VMM_E_NOMEM, VMM_E_RANGE.
  */

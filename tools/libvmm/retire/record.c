@@ -197,13 +197,11 @@ static bool update(struct vmm_retired *known, const struct vmm_retired *entry)
 int vmm_record_add(struct vmm_record *record, const struct vmm_retired *entry,
                    bool *changed_out)
 {
-    uint64_t mfn = entry->mfn, end = entry->mfn + entry->nr_pages;
+    uint64_t mfn = entry->mfn, end = 0;
     int rc;
 
     *changed_out = false;
-    if (!entry->nr_pages || mfn >= 1ull << VMM_RETIRE_MFN_BITS ||
-        end > 1ull << VMM_RETIRE_MFN_BITS ||
-        (unsigned int)entry->cause >= VMM_RETIRE_NR_CAUSES) {
+    if (!vmm__retired_follows(entry, &end)) {
         return VMM_E_INVAL;
     }
     while (mfn < end) {
