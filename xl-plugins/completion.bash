@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # bash completion of xl, with the options of the commands that it runs from
-# its folder of plugins, and the names of domains, or regions.
+# its folder of plugins, and the names of domains, regions, or pages.
 
 _xl_plugin_dir=@XL_PLUGIN_DIR@
 
@@ -25,11 +25,12 @@ _xl_with_plugins()
             [[ ${COMPREPLY[0]} == *= || ${#COMPREPLY[@]} -ne 1 ]] ||
                 COMPREPLY=("${COMPREPLY[0]} ")
         elif [[ $cur != */* ]]; then
-            if [[ $command == region-* ]]; then
-                words=$(xl region-list 2>/dev/null)
-            else
-                words=$(xl list 2>/dev/null)
-            fi
+            case $command in
+            region-*) words=$(xl region-list 2>/dev/null) ;;
+            page-release) words=$(xl page-list 2>/dev/null) ;;
+            page-*) words= ;;
+            *) words=$(xl list 2>/dev/null) ;;
+            esac
             words=$(awk 'NR > 1 { print $1 }' <<<"$words")
             mapfile -t COMPREPLY < <(compgen -W "$words" -S ' ' -- "$cur")
         fi

@@ -42,9 +42,6 @@ r=0
 while [ $r -lt "$rounds" ]; do
     r=$((r + 1))
     echo "-- round $r of $rounds"
-    # What comes in pushes out as much, which NVM has no room for.
-    down
-    measure loaded
     # With room for all of it nothing goes out: recalls alone, and beside a
     # purge of what NVM holds.
     down
@@ -69,13 +66,11 @@ def figure(name, values, unit):
     print(f"figure {name} {median(values):.3f} {min(values):.3f} "
           f"{max(values):.3f} {unit}")
 
-def ratios(over, key):
-    return [p[key] / n[key] for p, n in zip(rounds[over], rounds["none"])]
-
 assert all(p["purged"] > 0 for p in rounds["purging"])
-figure("region_demand_p99_purge_over_none", ratios("purging", "p99_us"), "ratio")
-figure("region_demand_p99_loaded_over_none", ratios("loaded", "p99_us"), "ratio")
-for mode in ("none", "purging", "loaded"):
+figure("region_demand_p99_purge_over_none",
+       [p["p99_us"] / n["p99_us"]
+        for p, n in zip(rounds["purging"], rounds["none"])], "ratio")
+for mode in ("none", "purging"):
     for key in ("p50_us", "p99_us"):
         figure(f"region_demand_{key[:3]}_{mode}", [r[key] for r in rounds[mode]], "us")
     figure(f"region_purged_{mode}", [r["purged"] for r in rounds[mode]], "blocks")
