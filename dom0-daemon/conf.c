@@ -84,6 +84,11 @@ static const struct option options[] = {
          "an absolute path of at most 107 bytes"),
     TEXT(retire_list_path, false, "/boot/xen-retired-pages.bin",
          is_path_or_none, "an absolute path, or empty"),
+    TEXT(smbios_path, false, "/sys/firmware/dmi/tables/DMI", is_path,
+         ABSOLUTE),
+    TEXT(metrics_path, false, "/var/lib/prometheus/node-exporter/vmmd.prom",
+         is_path_or_none, "an absolute path, or empty"),
+    NUMBER(retire_efi_variable, false, 1, 0, 1),
     NUMBER(page_ce_threshold, true, 50, 0, 1000000),
     NUMBER(page_ce_refresh_cycle_s, true, 86400, 1, 10000000),
 };

@@ -28,6 +28,9 @@ struct conf {
     long prefetch;
     char *mcelog_path, *mce_socket_path;
     char *retire_list_path;     /* the boot loader's; "": none */
+    char *metrics_path;         /* a textfile of node-exporter; "": none */
+    long retire_efi_variable;   /* whether EFI's variable has that list too */
+    char *smbios_path;          /* the firmware's table of memory modules */
     long page_ce_threshold, page_ce_refresh_cycle_s;
 };
 

@@ -44,6 +44,41 @@ static bool range(struct control_request *request, uint64_t *mfn_out,
     return true;
 }
 
+/* The slot of the one module that has all of these pages; NULL: of none. */
+static const char *slot_of(const vmm_record *record,
+                           const struct vmm_retired *entry)
+{
+    const char *slot = NULL;
+    uint32_t i;
+
+    for (i = 0; i < vmm_record_nr_dimms(record); i++) {
+        const struct vmm_dimm *dimm = vmm_record_dimm(record, i);
+
+        if (dimm->absent ||
+            !vmm_dimm_pages(dimm, entry->mfn, entry->nr_pages)) {
+            continue;
+        }
+        if (slot || dimm->shared) {
+            return NULL;
+        }
+        slot = dimm->locator;
+    }
+    return slot;
+}
+
+static void put_page(struct methods *methods, struct vmm__json_out *out,
+                     const struct vmm_retired *entry)
+{
+    const char *slot = slot_of(retire_record(methods->retire), entry);
+
+    vmm__json_put_object(out, NULL);
+    vmm_ctl_put_page(out, entry);
+    if (slot) {
+        vmm__json_put_string(out, "slot", slot);
+    }
+    vmm__json_end_object(out);
+}
+
 static void page_list(struct methods *methods,
                       struct control_request *request)
 {
@@ -71,9 +106,7 @@ static void page_list(struct methods *methods,
             return;
         }
         for (i = 0; i < nr; i++) {
-            vmm__json_put_object(out, NULL);
-            vmm_ctl_put_page(out, &entries[i]);
-            vmm__json_end_object(out);
+            put_page(methods, out, &entries[i]);
         }
         nr_max -= nr;
     }
@@ -232,27 +265,106 @@ static void page_release(struct methods *methods,
     control_end(request, out);
 }
 
+static int count_pending(struct methods *methods, struct vmm_ctl_dimm *dimm)
+{
+    struct vmm_retired entries[64];
+    uint64_t next_mfn = 0;
+    bool more = true;
+    uint32_t i, nr;
+    int rc;
+
+    while (more) {
+        rc = retire_list(methods->retire, &next_mfn, entries, 64, &nr, &more);
+        if (rc) {
+            return rc;
+        }
+        for (i = 0; i < nr; i++) {
+            if (entries[i].state == VMM_RETIRE_PENDING) {
+                dimm->nr_pending += vmm_dimm_pages(
+                    &dimm->dimm, entries[i].mfn, entries[i].nr_pages);
+            }
+        }
+    }
+    return 0;
+}
+
+static int put_dimm(struct methods *methods, struct vmm__json_out *out,
+                    uint32_t index)
+{
+    const vmm_record *record = retire_record(methods->retire);
+    struct vmm_ctl_dimm dimm = { .dimm = *vmm_record_dimm(record, index) };
+    struct vmm_retired entry;
+    uint64_t nr;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; !dimm.dimm.absent && i < vmm_record_nr(record); i++) {
+        vmm_record_get(record, i, &entry);
+        nr = vmm_dimm_pages(&dimm.dimm, entry.mfn, entry.nr_pages);
+        dimm.nr_pages += nr;
+        dimm.nr_errors += nr ? entry.nr_errors : 0;
+    }
+    for (i = 0; i < vmm_record_nr_past(record); i++) {
+        if (vmm_record_past(record, i)->dimm == index) {
+            dimm.nr_past += vmm_record_past(record, i)->nr_pages;
+        }
+    }
+    if (dimm.nr_pages) {
+        rc = count_pending(methods, &dimm);
+    }
+    vmm__json_put_object(out, NULL);
+    vmm_ctl_put_dimm(out, &dimm);
+    vmm__json_end_object(out);
+    return rc;
+}
+
+static void put_past(const vmm_record *record, struct vmm__json_out *out)
+{
+    uint32_t nr = vmm_record_nr_past(record), i;
+
+    vmm__json_put_array(out, "past");
+    for (i = nr < VMM_CTL_PAST_MAX ? 0 : nr - VMM_CTL_PAST_MAX; i < nr; i++) {
+        vmm__json_put_object(out, NULL);
+        vmm_ctl_put_past(out, vmm_record_past(record, i));
+        vmm__json_end_object(out);
+    }
+    vmm__json_end_array(out);
+}
+
 static void page_stat(struct methods *methods,
                       struct control_request *request)
 {
     struct vmm_ctl_page_stat stat;
     struct vmm__json_out *out;
+    const vmm_record *record;
+    uint32_t i;
     int rc;
 
     if (!usable(methods, request)) {
         return;
     }
+    record = retire_record(methods->retire);
     retire_look(methods->retire);
     rc = retire_stat(methods->retire, &stat.machine);
+    stat.nr_recorded = vmm_record_nr(record);
+    stat.nr_past = vmm_record_nr_past(record);
+    stat.generation = vmm_record_generation(record);
+    out = control_begin(request);
+    vmm__json_put_object(out, "result");
+    if (!rc) {
+        vmm_ctl_put_page_stat(out, &stat);
+        put_past(record, out);
+        vmm__json_put_array(out, "dimms");
+    }
+    for (i = 0; !rc && i < vmm_record_nr_dimms(record); i++) {
+        rc = put_dimm(methods, out, i);
+    }
     if (rc) {
+        vmm__json_out_free(out);
         control_fail(request, rc, "%s", vmm_error_text(rc));
         return;
     }
-    stat.nr_recorded = retire_nr(methods->retire);
-    stat.generation = retire_generation(methods->retire);
-    out = control_begin(request);
-    vmm__json_put_object(out, "result");
-    vmm_ctl_put_page_stat(out, &stat);
+    vmm__json_end_array(out);
     vmm__json_end_object(out);
     control_end(request, out);
 }

@@ -2,8 +2,12 @@
 /* retire.c: see retire.h. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
+#include "dimms.h"
 #include "log.h"
+#include "metrics.h"
 #include "retire.h"
 
 #define LOOK_MS 1000u
@@ -17,6 +21,10 @@ struct retire {
     struct loop_event *look, *retry;
     uint64_t sequence;          /* of the table when it was last read */
     uint64_t memory_map_hash;
+    const char *metrics_path;   /* the configuration's */
+    int metrics_rc;             /* of the last time */
+    uint64_t nr_pages[VMM_RETIRE_NR_STATES];    /* when it was last read */
+    bool list_is_known;         /* the record has seen the boot's list */
     bool unsaved;               /* the record has what no copy has */
     bool may_move;              /* a page is pending that is worth a try */
     struct vmm_retired entries[ENTRIES];
@@ -60,6 +68,14 @@ static void tell(const struct vmm_retired *entry)
              vmm_retire_state_name(entry->state), owner);
 }
 
+/* Of the boot's list, and nothing happened to it: it is no news. */
+static bool is_listed(const struct retire *retire,
+                      const struct vmm_retired *entry)
+{
+    return retire->list_is_known && entry->from_boot_list &&
+           !entry->nr_errors;
+}
+
 /* What the hypervisor has is recorded, and told when that is safe. */
 static int sync_record(struct retire *retire)
 {
@@ -68,6 +84,7 @@ static int sync_record(struct retire *retire)
     uint32_t i, nr;
     int rc;
 
+    memset(retire->nr_pages, 0, sizeof(retire->nr_pages));
     while (more) {
         struct vmm_retired *news = retire->entries;
         uint32_t nr_news = 0;
@@ -80,8 +97,12 @@ static int sync_record(struct retire *retire)
         for (i = 0; i < nr; i++) {
             struct vmm_retired entry = retire->entries[i];
 
+            retire->nr_pages[entry.state] += entry.nr_pages;
             retire->may_move |= entry.state == VMM_RETIRE_PENDING &&
                                 !entry.broken;
+            if (is_listed(retire, &entry)) {
+                continue;
+            }
             rc = vmm_record_add(retire->record, &entry, &changed);
             if (rc) {
                 log_line(VMM_LOG_ERROR, "retire", "page=0x%llx: not "
@@ -103,6 +124,25 @@ static int sync_record(struct retire *retire)
     return 0;
 }
 
+static void put_metrics(struct retire *retire,
+                        const struct vmm_machine_stat *stat)
+{
+    struct metrics metrics = { .stat = *stat, .record = retire->record };
+    int rc;
+
+    if (!*retire->metrics_path) {
+        return;
+    }
+    memcpy(metrics.nr_pages, retire->nr_pages, sizeof(metrics.nr_pages));
+    rc = metrics_write(retire->metrics_path, &metrics);
+    if (rc && rc != retire->metrics_rc) {
+        log_line(rc == VMM_E_NOENT ? VMM_LOG_DEBUG : VMM_LOG_WARN, "retire",
+                 "metrics are not written: %s: %s", retire->metrics_path,
+                 vmm_error_text(rc));
+    }
+    retire->metrics_rc = rc;
+}
+
 void retire_look(struct retire *retire)
 {
     struct vmm_machine_stat stat;
@@ -114,6 +154,7 @@ void retire_look(struct retire *retire)
     /* What comes meanwhile is of a later sequence. */
     if (!sync_record(retire)) {
         retire->sequence = stat.sequence;
+        put_metrics(retire, &stat);
     }
 }
 
@@ -213,6 +254,59 @@ static void find_forgotten(struct retire *retire)
     }
 }
 
+/* Up to `nr' pages from mfn on: those that are not recorded. */
+static uint64_t release_strangers(struct retire *retire, uint64_t mfn,
+                                  uint32_t nr_pages)
+{
+    uint64_t end = mfn + nr_pages, nr = 0;
+    uint32_t at = 0;
+
+    for (; mfn < end; mfn++) {
+        if (!vmm_record_has(retire->record, mfn)) {
+            retire->changes[at++] = (struct vmm_machine_change){
+                .mfn = mfn, .release = true,
+            };
+            nr++;
+        }
+        if (at && (at == VMM_MACHINE_CHANGES_MAX || mfn + 1 == end)) {
+            (void)change(retire, at);
+            at = 0;
+        }
+    }
+    return nr;
+}
+
+/*
+ * Pages of the boot's list that are not recorded any more: their module was
+ * replaced, or they were released, and the power failed before the list was
+ * written.
+ */
+static void find_released(struct retire *retire)
+{
+    uint64_t next_mfn = 0, nr_released = 0;
+    bool more = retire->list_is_known;
+    uint32_t i, nr;
+
+    while (more) {
+        if (retire->ops->list(retire->machine, &next_mfn, retire->entries,
+                              ENTRIES, &nr, &more)) {
+            return;
+        }
+        for (i = 0; i < nr; i++) {
+            if (is_listed(retire, &retire->entries[i])) {
+                nr_released += release_strangers(
+                    retire, retire->entries[i].mfn,
+                    retire->entries[i].nr_pages);
+            }
+        }
+    }
+    if (nr_released) {
+        log_line(VMM_LOG_INFO, "retire", "%llu pages of the list that Xen was "
+                 "booted with are not retired any more; they are released",
+                 (unsigned long long)nr_released);
+    }
+}
+
 static void retry_pending(void *user)
 {
     struct retire *retire = user;
@@ -250,8 +344,9 @@ static void log_boot(const struct vmm_machine_stat *stat)
     switch (stat->list) {
     case VMM_MACHINE_LIST_TAKEN:
         log_line(VMM_LOG_INFO, "retire", "Xen was booted with list %llu of "
-                 "%u entries", (unsigned long long)stat->generation,
-                 stat->boot_entries);
+                 "%u entries, from %s", (unsigned long long)stat->generation,
+                 stat->boot_entries, stat->from_variable
+                 ? "EFI's variable" : "a boot module");
         break;
     case VMM_MACHINE_LIST_NONE:
         log_line(VMM_LOG_INFO, "retire", "Xen was booted without a list of "
@@ -261,6 +356,13 @@ static void log_boot(const struct vmm_machine_stat *stat)
         log_line(VMM_LOG_ERROR, "retire", "Xen did not take the list of "
                  "retired pages: %s", vmm_machine_list_name(stat->list));
         break;
+    }
+    if (stat->module_damaged || stat->variable_damaged) {
+        log_line(VMM_LOG_ERROR, "retire", "a list of retired pages that Xen "
+                 "was booted with is damaged: %s%s%s; written anew",
+                 stat->module_damaged ? "the boot module's" : "",
+                 stat->module_damaged && stat->variable_damaged ? ", " : "",
+                 stat->variable_damaged ? "EFI's variable's" : "");
     }
     if (stat->map_changed) {
         log_line(VMM_LOG_WARN, "retire", "the machine's memory map is another "
@@ -274,6 +376,31 @@ int retire_configure(struct retire *retire, const struct conf *conf)
     return !retire->machine ? 0 : retire->ops->set_threshold(
         retire->machine, (uint32_t)conf->page_ce_threshold,
         (uint32_t)conf->page_ce_refresh_cycle_s);
+}
+
+/*
+ * What the hypervisor has is recorded first, since it is of the modules that
+ * there were; then the pages follow them, in the record and in the hypervisor.
+ */
+static int catch_up(struct retire *retire, const struct conf *conf)
+{
+    bool changed;
+    int rc;
+
+    rc = sync_record(retire);
+    rc = rc ? rc : dimms_update(retire->record, conf->smbios_path, &changed);
+    if (rc) {
+        return rc;
+    }
+    retire->unsaved |= changed;
+    /* From here on what is in the list only is none that was forgotten. */
+    retire->list_is_known = true;
+    rc = save(retire);
+    if (!rc) {
+        find_released(retire);
+        find_forgotten(retire);
+    }
+    return rc;
 }
 
 static int start(struct retire *retire, const struct conf *conf)
@@ -291,12 +418,19 @@ static int start(struct retire *retire, const struct conf *conf)
         return rc;
     }
     /* A list that is lost, or older than the record, is written again. */
+    if (stat.module_damaged || stat.variable_damaged) {
+        retire->unsaved = true;
+    }
     if (vmm_record_nr(retire->record) &&
         (stat.list != VMM_MACHINE_LIST_TAKEN || stat.map_changed ||
          stat.generation != vmm_record_generation(retire->record))) {
         retire->unsaved = true;
     }
-    find_forgotten(retire);
+    retire->list_is_known = stat.list == VMM_MACHINE_LIST_TAKEN &&
+                            stat.generation <=
+                            vmm_record_generation(retire->record);
+    /* A disk that is full today is no reason not to start. */
+    (void)catch_up(retire, conf);
     retire_look(retire);
     return 0;
 }
@@ -312,8 +446,10 @@ int retire_open(struct loop *loop, const struct conf *conf,
         return VMM_E_NOMEM;
     }
     retire->ops = ops;
+    retire->metrics_path = conf->metrics_path;
     rc = vmm_record_open(conf->state_dir, *conf->retire_list_path
-                         ? conf->retire_list_path : NULL, &logger,
+                         ? conf->retire_list_path : NULL,
+                         conf->retire_efi_variable, &logger,
                          &retire->record);
     if (rc) {
         log_line(VMM_LOG_ERROR, "retire", "the record of retired pages in %s "
@@ -454,7 +590,8 @@ static bool forget(struct retire *retire, const struct vmm_machine_change *c,
     int rc = c->rc == VMM_E_NOENT ? 0 : c->rc;
 
     if (!rc) {
-        rc = vmm_record_remove(retire->record, c->mfn);
+        rc = vmm_record_remove(retire->record, c->mfn,
+                               (uint64_t)time(NULL));
         retire->unsaved |= !rc;
         rc = !c->rc && rc == VMM_E_NOENT ? 0 : rc;
     }
@@ -497,12 +634,7 @@ int retire_stat(struct retire *retire, struct vmm_machine_stat *stat_out)
     return retire->ops->stat(retire->machine, stat_out);
 }
 
-uint32_t retire_nr(const struct retire *retire)
+const vmm_record *retire_record(const struct retire *retire)
 {
-    return vmm_record_nr(retire->record);
-}
-
-uint64_t retire_generation(const struct retire *retire)
-{
-    return vmm_record_generation(retire->record);
+    return retire->record;
 }

@@ -72,8 +72,7 @@ int retire_list(struct retire *retire, uint64_t *next_mfn,
                 struct vmm_retired *entries, uint32_t nr, uint32_t *nr_out,
                 bool *more_out);
 int retire_stat(struct retire *retire, struct vmm_machine_stat *stat_out);
-/* Entries in the record, and its generation. */
-uint32_t retire_nr(const struct retire *retire);
-uint64_t retire_generation(const struct retire *retire);
+/* For looking at. */
+const vmm_record *retire_record(const struct retire *retire);
 
 #endif

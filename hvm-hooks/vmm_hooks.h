@@ -70,8 +70,12 @@ bool vmm_session_has_sleeper(const struct domain *d);
 /* XENMEM_vmm_retire_op. */
 long vmm_retire_op(XEN_GUEST_HANDLE_PARAM(xen_vmm_retire_op_t) arg);
 
+/* What EFI's variable has, which boot services were asked for. */
+extern char vmm_retire_boot_variable[XEN_VMM_RETIRE_VARIABLE_BYTES];
+extern unsigned long vmm_retire_boot_variable_bytes;
+
 /*
- * The boot loader's list of retired pages, in this order: found among the
+ * The list of retired pages at boot, in this order: found among the
  * modules, once these have their places (nr_ram_pages: of the machine), before
  * the first page goes to the boot allocator; asked for the first retired page
  * in [s, e), e if there is none, at each of its allocations; applied to the

@@ -108,6 +108,8 @@ struct vmm_retire_boot {
     uint64_t list_us, heap_us;
     unsigned int nr_entries;
     uint8_t list;               /* XEN_VMM_LIST_* */
+    uint8_t source;             /* XEN_VMM_SOURCE_* */
+    uint8_t damaged;            /* bits of sources */
     bool map_changed;
 };
 extern struct vmm_retire_boot vmm_retire_boot;

@@ -567,6 +567,8 @@ static void do_stat(struct xen_vmm_retire_stat *op)
         .boot_entries = vmm_retire_boot.nr_entries,
         .list = vmm_retire_boot.list,
         .map_changed = vmm_retire_boot.map_changed,
+        .source = vmm_retire_boot.source,
+        .damaged = vmm_retire_boot.damaged,
     };
 
     spin_lock(&table_lock);

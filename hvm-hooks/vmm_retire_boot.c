@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * vmm_retire_boot.c: the list of retired pages that the boot loader hands
- * over, and what keeps those pages out of use from the first allocation on.
+ * over, or that a variable of EFI has, and what keeps those pages out of use
+ * from the first allocation on.
  *
  * The boot allocator has room for 256 regions only, so the list does not split
  * them: it is searched at each allocation.  In the frame table a listed page
@@ -32,10 +33,15 @@ boolean_param("retire", opt_retire);
 
 static const module_t *__initdata modules;
 static unsigned int __initdata nr_modules;
-static const module_t *__initdata module;   /* the list's, if it was taken */
+static const module_t *__initdata module;   /* the list's, if it is in one */
 static const struct xen_vmm_retire_entry *__initdata entries;
 static unsigned int __initdata nr_entries;
 static uint64_t __initdata list_ticks, heap_ticks;
+
+/* In Xen's image, so that it goes where that goes. */
+char __initdata __aligned(8)
+    vmm_retire_boot_variable[XEN_VMM_RETIRE_VARIABLE_BYTES];
+unsigned long __initdata vmm_retire_boot_variable_bytes;
 
 struct vmm_retire_boot vmm_retire_boot;
 
@@ -111,6 +117,8 @@ static const char *__init check_list(const void *data, size_t size,
 
     if ( size < sizeof(*list) )
         return "it is shorter than its header";
+    if ( list->magic != XEN_VMM_RETIRE_MAGIC )
+        return "it is no such list";
     if ( list->version != XEN_VMM_RETIRE_VERSION )
         return "its version is unknown";
     if ( list->nr_entries > XEN_VMM_RETIRE_ENTRIES_MAX ||
@@ -130,12 +138,73 @@ static const char *__init check_list(const void *data, size_t size,
     return check_entries((const void *)(list + 1), list->nr_entries, nr_pages);
 }
 
+/* Whether it is the list that counts, of those seen so far. */
+static bool __init take_list(const struct xen_vmm_retire_list *list,
+                             size_t size, unsigned int source,
+                             unsigned long nr_ram_pages)
+{
+    static const char *const __initconstrel names[] = {
+        [XEN_VMM_SOURCE_MODULE] = "boot module",
+        [XEN_VMM_SOURCE_VARIABLE] = "EFI variable",
+    };
+    uint8_t outcome = XEN_VMM_LIST_TAKEN;
+    uint64_t nr_pages = 0;
+    const char *why = check_list(list, size, &nr_pages);
+
+    if ( why )
+    {
+        outcome = XEN_VMM_LIST_DAMAGED;
+        vmm_retire_boot.damaged |= 1u << source;
+    }
+    else if ( !opt_retire )
+    {
+        outcome = XEN_VMM_LIST_IGNORED;
+        why = "retire=no";
+    }
+    else if ( nr_pages > nr_ram_pages / 2 )
+    {
+        outcome = XEN_VMM_LIST_TOO_MUCH;
+        why = "it has most of the memory";
+    }
+
+    if ( vmm_retire_boot.list == XEN_VMM_LIST_TAKEN )
+    {
+        if ( !why && list->generation <= vmm_retire_boot.generation )
+            return false;
+    }
+    else
+        vmm_retire_boot.list = outcome;
+
+    if ( why )
+    {
+        printk(XENLOG_ERR "Retired pages: the list of the %s is ignored: %s\n",
+               names[source], why);
+        return false;
+    }
+
+    vmm_retire_boot.source = source;
+    vmm_retire_boot.generation = list->generation;
+    vmm_retire_boot.nr_entries = nr_entries = list->nr_entries;
+    vmm_retire_boot.map_changed =
+        list->memory_map_hash &&
+        list->memory_map_hash != vmm_retire_boot.memory_map_hash;
+    entries = (const void *)(list + 1);
+    printk("Retired pages: %u entries, %"PRIu64" pages, list %"PRIu64" of the "
+           "%s%s\n", nr_entries, nr_pages, list->generation, names[source],
+           vmm_retire_boot.map_changed
+           ? "; the memory map is another one now" : "");
+
+    return true;
+}
+
 void __init vmm_retire_boot_claim(unsigned long *module_map,
                                   const multiboot_info_t *mbi,
                                   unsigned long nr_ram_pages)
 {
     const module_t *mod = __va(mbi->mods_addr);
-    uint64_t t0 = rdtsc(), nr_pages = 0;
+    const void *variable = vmm_retire_boot_variable;
+    const struct xen_vmm_retire_list *list;
+    uint64_t t0 = rdtsc();
     unsigned int i;
 
     modules = mod;
@@ -145,9 +214,6 @@ void __init vmm_retire_boot_claim(unsigned long *module_map,
     /* Module 0 is the kernel.  Of several lists the first one counts. */
     for ( i = 1; i < mbi->mods_count; i++ )
     {
-        const struct xen_vmm_retire_list *list;
-        const char *why;
-
         if ( mod[i].mod_end < sizeof(list->magic) )
             continue;
 
@@ -156,41 +222,19 @@ void __init vmm_retire_boot_claim(unsigned long *module_map,
         {
             /* Nobody is to take it for an initrd, whatever is in it. */
             __clear_bit(i, module_map);
-            why = check_list(list, mod[i].mod_end, &nr_pages);
-            if ( why )
-            {
-                vmm_retire_boot.list = XEN_VMM_LIST_DAMAGED;
-                printk(XENLOG_ERR "Retired pages: the list is ignored: %s\n",
-                       why);
-            }
-            else if ( !opt_retire )
-            {
-                vmm_retire_boot.list = XEN_VMM_LIST_IGNORED;
-                printk("Retired pages: the list is ignored (retire=no)\n");
-            }
-            else if ( nr_pages > nr_ram_pages / 2 )
-            {
-                vmm_retire_boot.list = XEN_VMM_LIST_TOO_MUCH;
-                printk(XENLOG_ERR "Retired pages: the list is ignored: it has "
-                       "%"PRIu64" of %lu pages\n", nr_pages, nr_ram_pages);
-            }
-            else
-            {
-                vmm_retire_boot.list = XEN_VMM_LIST_TAKEN;
-                vmm_retire_boot.generation = list->generation;
-                vmm_retire_boot.nr_entries = nr_entries = list->nr_entries;
-                vmm_retire_boot.map_changed =
-                    list->memory_map_hash && list->memory_map_hash !=
-                                             vmm_retire_boot.memory_map_hash;
+            if ( take_list(list, mod[i].mod_end, XEN_VMM_SOURCE_MODULE,
+                           nr_ram_pages) )
                 module = mod + i;
-                entries = (const void *)(list + 1);
-                printk("Retired pages: %u entries, %"PRIu64" pages, list "
-                       "%"PRIu64"%s\n", nr_entries, nr_pages,
-                       list->generation, vmm_retire_boot.map_changed
-                       ? "; the memory map is another one now" : "");
-            }
             break;
         }
+        bootstrap_map(NULL);
+    }
+
+    if ( vmm_retire_boot_variable_bytes &&
+         take_list(variable, vmm_retire_boot_variable_bytes,
+                   XEN_VMM_SOURCE_VARIABLE, nr_ram_pages) )
+    {
+        module = NULL;
         bootstrap_map(NULL);
     }
 

@@ -144,8 +144,9 @@ static int add_row(void *user, const struct vmm_retired *page,
                    const struct vmm__json_value *value)
 {
     struct plugin_table *table = user;
+    const char *slot = "-";
 
-    (void)value;
+    (void)vmm__json_get_string(value, "slot", &slot);
     plugin_table_row(table);
     plugin_table_text(table, "0x%llx", (unsigned long long)page->mfn);
     plugin_table_text(table, "%u", page->nr_pages);
@@ -161,27 +162,16 @@ static int add_row(void *user, const struct vmm_retired *page,
         plugin_table_text(table, "%s", page->state == VMM_RETIRE_PENDING
                                        ? "Xen" : "-");
     }
+    plugin_table_text(table, "%s", slot);
     return 0;
 }
 
-static int list(struct plugin *plugin, const struct args *args)
+/* Unless there was a failure already; returns the status. */
+static int print_table(struct plugin *plugin, struct plugin_table *table,
+                       int status)
 {
-    static const struct plugin_column columns[] = {
-        { "PAGE", false }, { "PAGES", true }, { "STATE", false },
-        { "CAUSE", false }, { "ERRORS", true }, { "LAST", false },
-        { "USED-BY", false },
-    };
-    struct plugin_table *table;
-    char *text;
-    int status;
+    char *text = plugin_table_finish(table);
 
-    (void)args;
-    if (plugin->json) {
-        return print_json(plugin);
-    }
-    table = plugin_table_new(columns, sizeof(columns) / sizeof(columns[0]));
-    status = each(plugin, add_row, table);
-    text = plugin_table_finish(table);
     if (!status && !text) {
         status = plugin_fail(plugin, VMM_E_NOMEM, "out of memory");
     }
@@ -190,6 +180,25 @@ static int list(struct plugin *plugin, const struct args *args)
     }
     free(text);
     return status;
+}
+
+static int list(struct plugin *plugin, const struct args *args)
+{
+    static const struct plugin_column columns[] = {
+        { "PAGE", false }, { "PAGES", true }, { "STATE", false },
+        { "CAUSE", false }, { "ERRORS", true }, { "LAST", false },
+        { "USED-BY", false }, { "SLOT", false },
+    };
+    struct plugin_table *table;
+    int status;
+
+    (void)args;
+    if (plugin->json) {
+        return print_json(plugin);
+    }
+    table = plugin_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    status = each(plugin, add_row, table);
+    return print_table(plugin, table, status);
 }
 
 /* Progress is not vmmd's to tell: a call is for so many pages at most. */
@@ -462,11 +471,87 @@ static int export(struct plugin *plugin, const struct args *args)
     return status;
 }
 
+static int print_dimms(struct plugin *plugin,
+                       const struct vmm__json_value *dimms)
+{
+    static const struct plugin_column columns[] = {
+        { "SLOT", false }, { "SERIAL", false }, { "PART", false },
+        { "MIB", true }, { "PAGES", true }, { "PENDING", true },
+        { "ERRORS", true }, { "PAST", true },
+    };
+    struct plugin_table *table;
+    struct vmm_ctl_dimm dimm;
+    int status = 0;
+    uint32_t i;
+
+    if (!vmm__json_nr(dimms)) {
+        puts("memory modules: not known");
+        return 0;
+    }
+    table = plugin_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    for (i = 0; i < vmm__json_nr(dimms) && !status; i++) {
+        if (vmm_ctl_get_dimm(vmm__json_at(dimms, i), &dimm)) {
+            status = not_understood(plugin);
+            break;
+        }
+        plugin_table_row(table);
+        plugin_table_text(table, "%s%s", dimm.dimm.locator,
+                          dimm.dimm.absent ? " (gone)" : "");
+        plugin_table_text(table, "%s", *dimm.dimm.serial ? dimm.dimm.serial
+                                                         : "-");
+        plugin_table_text(table, "%s", *dimm.dimm.part ? dimm.dimm.part
+                                                       : "-");
+        plugin_table_text(table, "%llu",
+                          (unsigned long long)dimm.dimm.size_bytes >> 20);
+        plugin_table_text(table, "%llu", (unsigned long long)dimm.nr_pages);
+        plugin_table_text(table, "%llu", (unsigned long long)dimm.nr_pending);
+        plugin_table_text(table, "%llu", (unsigned long long)dimm.nr_errors);
+        plugin_table_text(table, "%llu", (unsigned long long)dimm.nr_past);
+    }
+    return print_table(plugin, table, status);
+}
+
+/* The newest of the history; all of it is in the JSON. */
+#define PAST_ROWS 20u
+
+static int print_past(struct plugin *plugin,
+                      const struct vmm__json_value *past, uint32_t nr_past)
+{
+    static const struct plugin_column columns[] = {
+        { "PAGE", false }, { "PAGES", true }, { "CAUSE", false },
+        { "RELEASED", false }, { "REASON", false },
+    };
+    uint32_t nr = vmm__json_nr(past), i = nr < PAST_ROWS ? 0 : nr - PAST_ROWS;
+    struct plugin_table *table;
+    struct vmm_retired_past p;
+    int status = 0;
+
+    if (!nr) {
+        return 0;
+    }
+    printf("history: %u entries, the newest are\n", nr_past);
+    table = plugin_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    for (; i < nr && !status; i++) {
+        if (vmm_ctl_get_past(vmm__json_at(past, i), &p)) {
+            status = not_understood(plugin);
+            break;
+        }
+        plugin_table_row(table);
+        plugin_table_text(table, "0x%llx", (unsigned long long)p.mfn);
+        plugin_table_text(table, "%u", p.nr_pages);
+        plugin_table_text(table, "%s", vmm_retire_cause_name(p.cause));
+        put_time(table, p.released_s);
+        plugin_table_text(table, "%s", vmm_retire_reason_name(p.reason));
+    }
+    return print_table(plugin, table, status);
+}
+
 static int print_stat(struct plugin *plugin,
                       const struct vmm__json_value *result)
 {
     const struct vmm_machine_stat *m;
     struct vmm_ctl_page_stat stat;
+    int status;
 
     if (vmm_ctl_get_page_stat(result, &stat)) {
         return not_understood(plugin);
@@ -474,9 +559,15 @@ static int print_stat(struct plugin *plugin,
     m = &stat.machine;
     printf("recorded: %u entries, list %llu\n", stat.nr_recorded,
            (unsigned long long)stat.generation);
-    printf("boot list: %s, %u entries%s\n", vmm_machine_list_name(m->list),
-           m->boot_entries, m->map_changed
-           ? "; the memory map is another one now" : "");
+    printf("boot list: %s%s, %u entries%s%s%s\n",
+           vmm_machine_list_name(m->list),
+           m->list != VMM_MACHINE_LIST_TAKEN ? ""
+           : m->from_variable ? " from EFI's variable"
+                              : " from a boot module",
+           m->boot_entries,
+           m->module_damaged ? "; that of the boot module is damaged" : "",
+           m->variable_damaged ? "; that of EFI's variable is damaged" : "",
+           m->map_changed ? "; the memory map is another one now" : "");
     printf("boot time: %llu us for the list, %llu us to build the heap\n",
            (unsigned long long)m->boot_list_us,
            (unsigned long long)m->boot_heap_us);
@@ -490,7 +581,10 @@ static int print_stat(struct plugin *plugin,
         printf("%llu errors found the hypervisor's table full\n",
                (unsigned long long)m->nr_unrecorded);
     }
-    return 0;
+    status = print_dimms(plugin, vmm__json_member(result, "dimms"));
+    return status ? status
+                  : print_past(plugin, vmm__json_member(result, "past"),
+                               stat.nr_past);
 }
 
 static int stat(struct plugin *plugin, const struct args *args)

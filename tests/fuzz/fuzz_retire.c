@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fuzz_retire.c: what is read of retired pages: the boot loader's list, a copy
- * of the record, other people's lists, a record of machine checks.
+ * of the record, other people's lists, a record of machine checks, SMBIOS.
  *
  * Input: which of them (a byte), then its contents; of the first two the
  * checksum is put right if the byte says so.  What is accepted is in order,
@@ -16,6 +16,7 @@
 #include "format/mcerecord.h"
 #include "format/retirefile.h"
 #include "format/retirelist.h"
+#include "format/smbios.h"
 
 #define LIST_CHECKSUM 40u
 #define FILE_CHECKSUM 24u
@@ -60,20 +61,63 @@ static void list(const uint8_t *data, size_t size)
 
 static void file(const uint8_t *data, size_t size)
 {
-    struct vmm_retired *entries;
-    uint64_t generation;
+    struct vmm__retirefile file;
     void *text;
-    uint32_t nr;
     size_t len;
 
-    if (vmm__retirefile_decode(data, size, &generation, &entries, &nr)) {
+    if (vmm__retirefile_decode(data, size, &file)) {
         return;
     }
-    check(entries, nr);
-    assert(!vmm__retirefile_encode(entries, nr, generation, &text, &len));
+    check(file.entries, file.nr_entries);
+    assert(!vmm__retirefile_encode(&file, &text, &len));
     assert(len == size && !memcmp(text, data, size));
     free(text);
-    free(entries);
+    vmm__retirefile_free(&file);
+}
+
+static void check_dimm(const struct vmm_dimm *dimm)
+{
+    uint32_t i;
+
+    assert(dimm->nr_ranges <= VMM_DIMM_RANGES_MAX && !dimm->absent);
+    for (i = 0; i < dimm->nr_ranges; i++) {
+        const struct vmm_dimm_range *range = &dimm->ranges[i];
+
+        assert(range->nr_pages && range->first_mfn + range->nr_pages <=
+                                  1ull << VMM_RETIRE_MFN_BITS);
+        assert(!i || range->first_mfn >= range[-1].first_mfn);
+    }
+    assert(memchr(dimm->serial, '\0', VMM_DIMM_TEXT_BYTES));
+    assert(memchr(dimm->locator, '\0', VMM_DIMM_TEXT_BYTES));
+}
+
+/* A table of modules; what it says can be recorded, and read again. */
+static void smbios(const uint8_t *data, size_t size)
+{
+    struct vmm__retirefile file, again;
+    struct vmm_dimm *dimms;
+    void *text;
+    uint32_t i, nr;
+    size_t len;
+
+    if (vmm__smbios_decode(data, size, &dimms, &nr)) {
+        return;
+    }
+    for (i = 0; i < nr; i++) {
+        check_dimm(&dimms[i]);
+    }
+    assert(!vmm__retirefile_init(&file, 0));
+    file.generation = 1;
+    file.nr_dimms = nr;
+    memcpy(file.dimms, dimms, nr * sizeof(*dimms));
+    free(dimms);
+    assert(!vmm__retirefile_encode(&file, &text, &len));
+    assert(!vmm__retirefile_decode(text, len, &again));
+    assert(again.nr_dimms == nr &&
+           !memcmp(again.dimms, file.dimms, nr * sizeof(*dimms)));
+    free(text);
+    vmm__retirefile_free(&again);
+    vmm__retirefile_free(&file);
 }
 
 static int page(void *user, uint64_t mfn, uint32_t nr_pages,
@@ -130,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     copy = malloc(size > 1 ? size - 1 : 1);
     assert(copy);
     memcpy(copy, data + 1, size - 1);
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
         put_right(copy, size - 1, LIST_CHECKSUM);
         /* fall through */
@@ -148,6 +192,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 5:
         machine_check(copy, size - 1);
+        break;
+    case 6:
+        smbios(copy, size - 1);
         break;
     }
     free(copy);

@@ -18,6 +18,7 @@ ONLY_liburing.h          := port/bdev_uring.c
 ONLY_libpmem2.h          := port/media_pmem2.c
 ONLY_yajl/               := format/json.c
 ONLY_xxhash.h           := base/hash.c
+ONLY_efivar/             := port/efivar.c
 ONLY_isa-l/              := base/crc.c
 ONLY_time.h              := port/clock.c
 ONLY_event2/             := (no file)

@@ -13,6 +13,7 @@
 #include "consumer/pager.h"
 #include "consumer/regionbdev.h"
 #include "consumer/regionio.h"
+#include "format/smbios.h"
 #include "include/vmm_pager.h"
 #include "port/bdev_uring.h"
 #include "port/files.h"
@@ -23,6 +24,7 @@
 #include "retire/record.h"
 
 #define SETTLE_MS 100
+#define SMBIOS_BYTES_MAX (1u << 20)
 
 /* What a pager was built from. */
 struct owner {
@@ -471,12 +473,29 @@ int vmm_region_repair(const char *path, const char *storage_path,
     return rc;
 }
 
-/* The record of retired pages. */
+/* Retired pages: memory modules, and the record. */
+
+int vmm_dimms_read(const char *path, struct vmm_dimm **dimms_out,
+                   uint32_t *nr_out)
+{
+    size_t size;
+    void *data;
+    int rc;
+
+    rc = vmm__files_posix.read(NULL, path, SMBIOS_BYTES_MAX, &data, &size);
+    if (!rc) {
+        rc = vmm__smbios_decode(data, size, dimms_out, nr_out);
+        free(data);
+    }
+    return rc;
+}
 
 int vmm_record_open(const char *dir, const char *list_path,
-                    const struct vmm_logger *logger, vmm_record **record_out)
+                    bool with_variable, const struct vmm_logger *logger,
+                    vmm_record **record_out)
 {
     const struct vmm__files files = { .ops = &vmm__files_posix };
 
-    return vmm__record_open(&files, dir, list_path, logger, record_out);
+    return vmm__record_open(&files, dir, list_path, with_variable, logger,
+                            record_out);
 }

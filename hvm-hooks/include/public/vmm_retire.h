@@ -35,6 +35,11 @@
  * contents is rejected as a whole: the hypervisor boots without it and says
  * so, on its console and to stat.
  *
+ * The same list may be in a variable of EFI, for a boot loader that knows no
+ * modules, or a disk that is lost: by XEN_VMM_RETIRE_VARIABLE and the GUID, of
+ * at most XEN_VMM_RETIRE_VARIABLE_BYTES.  Of two that are good the one of the
+ * higher generation is taken, the module if both have the same.
+ *
  * memory_map_hash is that of stat at the time the list was written, or 0.  If
  * the machine's is another one the pages are reserved all the same, and stat
  * tells: what is written down may be that of another arrangement of memory.
@@ -42,6 +47,12 @@
 #define XEN_VMM_RETIRE_MAGIC            0x4552495445524d56ULL /* "VMRETIRE" */
 #define XEN_VMM_RETIRE_ENTRIES_MAX      (1u << 17)
 #define XEN_VMM_RETIRE_MFN_BITS         40
+#define XEN_VMM_RETIRE_VARIABLE         "XenRetiredPages"
+/* 7ae4de9a-1ef4-4f3e-ba9d-6a0c8e1f5c27, as EFI_GUID */
+#define XEN_VMM_RETIRE_GUID \
+    { 0x7ae4de9a, 0x1ef4, 0x4f3e, \
+      { 0xba, 0x9d, 0x6a, 0x0c, 0x8e, 0x1f, 0x5c, 0x27 } }
+#define XEN_VMM_RETIRE_VARIABLE_BYTES   32768
 
 struct xen_vmm_retire_list {
     uint64_t magic;
@@ -189,7 +200,10 @@ struct xen_vmm_retire_stat {
     uint32_t boot_entries;              /* in the list that was taken */
     uint8_t list;                       /* XEN_VMM_LIST_* */
     uint8_t map_changed;                /* the list is of another memory map */
-    uint16_t _res1;
+#define XEN_VMM_SOURCE_MODULE           0
+#define XEN_VMM_SOURCE_VARIABLE         1
+    uint8_t source;                     /* of the list that was taken */
+    uint8_t damaged;                    /* bits: sources that had a bad one */
 };
 
 struct xen_vmm_retire_op {

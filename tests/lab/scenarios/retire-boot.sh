@@ -1,7 +1,9 @@
 #!/bin/sh
 # An error in a page that nobody has: the power fails as soon as it is
-# recorded, and no later boot uses the page.  Through a disk and GRUB.
-# lab: --grub bios --timeout 300
+# recorded, and no later boot uses the page, until its DIMM is another one.
+# Through a disk and GRUB.
+# lab: --grub bios --timeout 400
+# files: progs/build/frames
 set -eu
 
 page() {
@@ -20,6 +22,7 @@ xl page-list
 case $LAB_BOOT in
 1)
     xl page-stat -j | jq -e '.boot_list == "none"'
+    xl page-stat -j | jq -e '.dimms | length == 1 and .[0].serial == "LAB1"'
     xl page-retire 0x150000-0x15000f
     inject 0x160000
     n=0
@@ -34,12 +37,27 @@ case $LAB_BOOT in
     page 0x160000 |
         jq -e '.state == "retired" and .broken and .cause == "uncorrected"'
     page 0x150003 | jq -e '.state == "retired" and .cause == "admin"'
+    # All that is left, to a domain; and then whose is which page.
+    lab-guest create filler memory=$(($(xl info free_memory) - 40))
+    printf '%s\n' 0x160000 '0x150000 16' | ./frames
+    ! echo 0x160000 16 | ./frames
+    lab-guest destroy filler
     xl page-release 0x150000-0x15000f
     [ -z "$(page 0x150003)" ]
+    lab-host dimm-serial OTHER
+    lab-host reboot ;;
+3)
+    # Of the DIMM that is gone: used again, and remembered.
+    xl page-stat -j | jq -e '.boot_list == "taken" and .boot_entries == 1'
+    [ "$(xl page-list -j | jq length)" = 0 ]
+    xl page-stat -j | jq -e --argjson mfn $((0x160000)) '.nr_recorded == 0 and
+        any(.past[]; .mfn == $mfn and .reason == "replaced")'
+    lab-host dimm-serial LAB1
     lab-host reboot ;;
 esac
 
-xl page-stat -j | jq -e '.boot_list == "taken" and .boot_entries == 1'
-page 0x160000 | jq -e '.state == "retired" and .broken'
+# It is back, and what was known of it.
+xl page-stat -j | jq -e '.boot_list == "taken" and .boot_entries == 0'
+page 0x160000 | jq -e '(.state == "retired" or .state == "pending") and .cause == "uncorrected"'
 xl page-release 0x160000
 [ "$(xl page-list -j | jq length)" = 0 ]

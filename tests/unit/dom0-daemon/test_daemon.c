@@ -90,6 +90,8 @@ void conf_dispose(struct conf *conf)
     free(conf->on_stop);
     free(conf->blocks_path);
     free(conf->mcelog_path);
+    free(conf->smbios_path);
+    free(conf->metrics_path);
     free(conf->mce_socket_path);
     free(conf->retire_list_path);
     conf_init(conf);
@@ -113,6 +115,8 @@ int conf_read(const char *path, bool must_exist, struct conf *conf_out)
     conf_out->log_level = strdup(template.log_level);
     conf_out->on_stop = strdup(template.on_stop);
     conf_out->mcelog_path = strdup("/nowhere/mcelog");
+    conf_out->smbios_path = strdup("/nowhere/smbios");
+    conf_out->metrics_path = strdup("");
     conf_out->mce_socket_path = strdup(template.mce_socket_path);
     conf_out->retire_list_path = strdup("");
     return 0;

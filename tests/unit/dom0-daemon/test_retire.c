@@ -19,7 +19,8 @@ static uint64_t busy_mfn;
 static struct vmm_machine_stat boot;
 static uint32_t threshold;
 
-static char dir[] = "/tmp/vmmd-retire-XXXXXX", list_path[64];
+static char dir[] = "/tmp/vmmd-retire-XXXXXX";
+static char list_path[64], smbios_path[64], metrics_path[64];
 static struct loop *loop;
 static struct conf conf;
 static struct retire *retire;
@@ -152,7 +153,10 @@ static void setup(void)
     (void)snprintf(dir, sizeof(dir), "/tmp/vmmd-retire-XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     (void)snprintf(list_path, sizeof(list_path), "%s/list", dir);
+    (void)snprintf(metrics_path, sizeof(metrics_path), "%s/x.prom", dir);
+    (void)snprintf(smbios_path, sizeof(smbios_path), "%s/smbios", dir);
     conf = (struct conf){
+        .smbios_path = smbios_path, .metrics_path = metrics_path,
         .state_dir = dir, .retire_list_path = list_path,
         .page_ce_threshold = 7, .page_ce_refresh_cycle_s = 60,
     };
@@ -172,12 +176,43 @@ static void teardown(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* A module of 1000 pages, and the next one of 1000. */
+static void put_smbios(const char *serial, const char *next_serial)
+{
+    FILE *f = fopen(smbios_path, "wb");
+    const char *serials[] = { serial, next_serial };
+    unsigned int i;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    for (i = 0; i < 2; i++) {
+        uint32_t range[2] = { i * 4000, i * 4000 + 3999 };
+        uint8_t device[0x1b] = { 17, sizeof(device), (uint8_t)i };
+        uint8_t address[0x13] = { 20, sizeof(address), (uint8_t)(10 + i) };
+
+        device[0x0c] = 4;
+        device[0x18] = 1;
+        memcpy(address + 4, range, sizeof(range));
+        address[0x0c] = (uint8_t)i;
+        (void)fwrite(device, 1, sizeof(device), f);
+        (void)fprintf(f, "%s%c%c", serials[i], 0, 0);
+        (void)fwrite(address, 1, sizeof(address), f);
+        (void)fprintf(f, "%c%c", 0, 0);
+    }
+    CU_ASSERT_EQUAL(fclose(f), 0);
+}
+
 /* The next boot: what the loader has is what Xen gets. */
 static void reboot(bool with_list)
 {
-    uint64_t generation = retire_generation(retire);
+    uint64_t generation = vmm_record_generation(retire->record);
+    uint32_t i;
 
     finish();
+    for (i = 0; i < nr_table; i++) {
+        table[i].from_boot_list = true;
+        table[i].nr_errors = 0;
+        table[i].time_s = 0;
+    }
     if (!with_list) {
         nr_table = 0;
         boot = (struct vmm_machine_stat){ .list = VMM_MACHINE_LIST_NONE };
@@ -207,14 +242,49 @@ static void look__records_an_error(void)
     CU_ASSERT_EQUAL(threshold, 7);
     put(10, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_RETIRED);
     retire_look(retire);
-    CU_ASSERT_EQUAL(retire_nr(retire), 1);
-    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 1);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 1);
     CU_ASSERT_EQUAL(access(list_path, R_OK), 0);
     /* Nothing new: nothing is written. */
     retire_look(retire);
     sequence++;
     retire_look(retire);
-    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 1);
+    teardown();
+}
+
+/* Once each family, its samples after it, and no page in a label. */
+static void look__metrics(void)
+{
+    char line[256], name[64] = "";
+    unsigned int nr_lines = 0, nr_pages = 0;
+    struct stat st;
+    FILE *f;
+
+    setup();
+    put_smbios("S\"1\\", "S2");
+    reboot(false);
+    put(10, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_RETIRED);
+    put(1500, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_PENDING);
+    retire_look(retire);
+    CU_ASSERT_EQUAL_FATAL(stat(metrics_path, &st), 0);
+    CU_ASSERT_EQUAL(st.st_mode & 0777, 0644);
+    f = fopen(metrics_path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    for (; fgets(line, sizeof(line), f); nr_lines++) {
+        if (sscanf(line, "# HELP %63s", name) != 1) {
+            CU_ASSERT_PTR_NOT_NULL(strstr(line, name));
+        }
+        nr_pages += !strcmp(line, "xen_badpage_pages{state=\"retired\"} 1\n");
+        nr_pages += !strcmp(line, "xen_badpage_pages{state=\"pending\"} 1\n");
+        nr_pages += !strcmp(line, "xen_badpage_dimm_pages{slot=\"\","
+                                  "serial=\"S\\\"1\\\\\"} 1\n");
+        nr_pages += !strcmp(line, "xen_badpage_dimm_pages{slot=\"\","
+                                  "serial=\"S2\"} 1\n");
+    }
+    CU_ASSERT_EQUAL(nr_pages, 4);
+    CU_ASSERT_EQUAL(nr_lines, 2 + 4 + 6 * 3 + 2 + 2);
+    CU_ASSERT_EQUAL(fclose(f), 0);
     teardown();
 }
 
@@ -224,10 +294,10 @@ static void look__again_after_a_failure(void)
     put(10, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_RETIRED);
     fails = true;
     retire_look(retire);
-    CU_ASSERT_EQUAL(retire_nr(retire), 0);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 0);
     fails = false;
     retire_look(retire);
-    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 1);
 
     /* A disk that is full, and is not any more. */
     put(11, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_RETIRED);
@@ -247,8 +317,8 @@ static void pages__recorded_when_told(void)
     setup();
     CU_ASSERT_EQUAL(add(100, 50, VMM_RETIRE_ADMIN), 0);
     CU_ASSERT_EQUAL(result.nr_pending, 0);
-    CU_ASSERT_EQUAL(retire_nr(retire), 1);
-    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 1);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 1);
     stays_pending = true;
     CU_ASSERT_EQUAL(add(200, 2, VMM_RETIRE_ADMIN), 0);
     CU_ASSERT_EQUAL(result.nr_pending, 2);
@@ -257,7 +327,7 @@ static void pages__recorded_when_told(void)
     CU_ASSERT_EQUAL(result.refused_rc, VMM_E_INVAL);
     CU_ASSERT_EQUAL(add(950, 1, VMM_RETIRE_ADMIN), 0);
     CU_ASSERT_EQUAL(result.refused_rc, VMM_E_PERM);
-    CU_ASSERT_EQUAL(retire_generation(retire), 2);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 2);
     teardown();
 }
 
@@ -278,11 +348,11 @@ static void pages__several(void)
     CU_ASSERT_EQUAL(result.nr_pending, 0);
     CU_ASSERT_EQUAL(result.nr_refused, 2 + 2 + 1);
     CU_ASSERT_EQUAL(nr_table, 6);
-    CU_ASSERT_EQUAL(retire_nr(retire), 3);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 3);
     vmm_record_get(retire->record, 2, &entry);
     CU_ASSERT_EQUAL(entry.mfn, 898);
     CU_ASSERT_EQUAL(entry.nr_pages, 2);
-    CU_ASSERT_EQUAL(retire_generation(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_generation(retire->record), 1);
     teardown();
 }
 
@@ -298,7 +368,7 @@ static void release__from_both(void)
     CU_ASSERT_EQUAL(retire_release(retire, 102, 1, &nr), VMM_E_NOENT);
     CU_ASSERT_EQUAL(retire_release(retire, 100, 5, &nr), 0);
     CU_ASSERT_EQUAL(nr, 4);
-    CU_ASSERT_EQUAL(retire_nr(retire), 0);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 0);
     reboot(false);
     CU_ASSERT_EQUAL(nr_table, 0);
     teardown();
@@ -314,9 +384,9 @@ static void release__not_what_is_busy(void)
     busy_mfn = 101;
     CU_ASSERT_EQUAL(retire_release(retire, 100, 3, &nr), 0);
     CU_ASSERT_EQUAL(nr, 2);
-    CU_ASSERT_EQUAL(retire_nr(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 1);
     CU_ASSERT_EQUAL(retire_release(retire, 100, 3, &nr), VMM_E_BUSY);
-    CU_ASSERT_EQUAL(retire_nr(retire), 1);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 1);
     busy_mfn = 0;
     CU_ASSERT_EQUAL(retire_release(retire, 101, 1, &nr), 0);
     teardown();
@@ -342,12 +412,118 @@ static void boot__without_the_list(void)
         boot = (struct vmm_machine_stat){ .list = VMM_MACHINE_LIST_NONE };
         begin();
         CU_ASSERT_EQUAL(nr_table, 4);
-        CU_ASSERT_EQUAL(retire_nr(retire), 2);
+        CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 2);
         CU_ASSERT_EQUAL(access(list_path, R_OK), 0);
         reboot(true);
         CU_ASSERT_EQUAL(nr_table, 4);
         teardown();
     }
+}
+
+static uint32_t past_pages(void)
+{
+    uint32_t nr = 0, i;
+
+    for (i = 0; i < vmm_record_nr_past(retire->record); i++) {
+        nr += vmm_record_past(retire->record, i)->nr_pages;
+    }
+    return nr;
+}
+
+static void boot__a_module_was_replaced(void)
+{
+    static struct vmm_retired old[2];
+
+    setup();
+    put_smbios("S1", "S2");
+    reboot(false);
+    CU_ASSERT_EQUAL(add(100, 2, VMM_RETIRE_ADMIN), 0);
+    put_smbios("S3", "S2");
+    memcpy(old, table, sizeof(old));
+    reboot(true);
+    CU_ASSERT_EQUAL(nr_table, 0);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 0);
+    CU_ASSERT_EQUAL(past_pages(), 2);
+    reboot(true);
+    CU_ASSERT_EQUAL(past_pages(), 2);
+
+    /* The power failed between the record and the list. */
+    finish();
+    memcpy(table, old, sizeof(old));
+    table[0].from_boot_list = table[1].from_boot_list = true;
+    table[0].nr_errors = table[1].nr_errors = 0;
+    nr_table = 2;
+    boot.generation = 2;
+    sequence++;
+    begin();
+    CU_ASSERT_EQUAL(nr_table, 0);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 0);
+    CU_ASSERT_EQUAL(past_pages(), 2);
+
+    /* But one that has failed again since is bad, whoever it is of. */
+    finish();
+    memcpy(table, old, sizeof(old));
+    table[0].from_boot_list = true;
+    table[0].nr_errors = 1;
+    nr_table = 1;
+    sequence++;
+    begin();
+    CU_ASSERT_EQUAL(nr_table, 1);
+    CU_ASSERT_EQUAL(vmm_record_nr(retire->record), 1);
+
+    /* The old one is put back: what was known of it counts again. */
+    put_smbios("S1", "S2");
+    reboot(true);
+    CU_ASSERT_TRUE(vmm_record_has(retire->record, 100));
+    CU_ASSERT_TRUE(vmm_record_has(retire->record, 101));
+    CU_ASSERT_EQUAL(nr_table, 2);
+    teardown();
+}
+
+static void boot__modules_changed_places(void)
+{
+    setup();
+    put_smbios("S2", "S1");
+    reboot(false);
+    CU_ASSERT_EQUAL(add(100, 2, VMM_RETIRE_ADMIN), 0);
+    put_smbios("S1", "S2");
+    reboot(true);
+    CU_ASSERT_TRUE(vmm_record_has(retire->record, 1100));
+    CU_ASSERT_FALSE(vmm_record_has(retire->record, 100));
+    CU_ASSERT_EQUAL(nr_table, 0);
+    CU_ASSERT_EQUAL(past_pages(), 0);
+    teardown();
+}
+
+static void boot__smbios_cannot_be_read(void)
+{
+    setup();
+    put_smbios("S1", "S2");
+    reboot(false);
+    CU_ASSERT_EQUAL(add(100, 2, VMM_RETIRE_ADMIN), 0);
+    CU_ASSERT_EQUAL(truncate(smbios_path, 30), 0);
+    reboot(true);
+    CU_ASSERT_EQUAL(nr_table, 2);
+    CU_ASSERT_EQUAL(unlink(smbios_path), 0);
+    reboot(true);
+    CU_ASSERT_EQUAL(nr_table, 2);
+    CU_ASSERT_EQUAL(vmm_record_nr_dimms(retire->record), 2);
+    teardown();
+}
+
+/* The record is lost; the list, newer than what is left, is all there is. */
+static void boot__without_the_record(void)
+{
+    char command[96];
+
+    setup();
+    CU_ASSERT_EQUAL(add(100, 3, VMM_RETIRE_ADMIN), 0);
+    (void)snprintf(command, sizeof(command), "rm %s/retired.?", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+    reboot(true);
+    CU_ASSERT_EQUAL(nr_table, 3);
+    CU_ASSERT_TRUE(vmm_record_has(retire->record, 102));
+    teardown();
 }
 
 static void pending__tried_again(void)
@@ -388,6 +564,7 @@ static void open__without_support(void)
 
 static const struct ut_case cases[] = {
     UT_CASE(look__records_an_error),
+    UT_CASE(look__metrics),
     UT_CASE(look__again_after_a_failure),
     UT_CASE(pages__recorded_when_told),
     UT_CASE(pages__several),
@@ -395,6 +572,10 @@ static const struct ut_case cases[] = {
     UT_CASE(release__not_what_is_busy),
     UT_CASE(configure__while_it_runs),
     UT_CASE(boot__without_the_list),
+    UT_CASE(boot__a_module_was_replaced),
+    UT_CASE(boot__modules_changed_places),
+    UT_CASE(boot__smbios_cannot_be_read),
+    UT_CASE(boot__without_the_record),
     UT_CASE(pending__tried_again),
     UT_CASE(open__without_support),
 };

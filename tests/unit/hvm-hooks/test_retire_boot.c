@@ -94,6 +94,60 @@ static void claim__anywhere_but_the_kernel(void)
     finish();
 }
 
+/* EFI's variable: alone, beside a module that is older, as old, or bad. */
+static void claim__variable(void)
+{
+    struct xen_vmm_retire_list *head;
+    uint64_t generation;
+
+    for (generation = 4; generation <= 6; generation++) {
+        void *data = NULL;
+        size_t size;
+
+        start(1);
+        head = list;
+        CU_ASSERT_EQUAL_FATAL(vmm__retirelist_encode(pages, 1, generation, 0,
+                                                     &data, &size), 0);
+        memcpy(vmm_retire_boot_variable, data, size);
+        vmm_retire_boot_variable_bytes = size;
+        free(data);
+
+        claim();
+        CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_TAKEN);
+        CU_ASSERT_EQUAL(vmm_retire_boot.damaged, 0);
+        CU_ASSERT_EQUAL(vmm_retire_boot.source, generation > 5
+                        ? XEN_VMM_SOURCE_VARIABLE : XEN_VMM_SOURCE_MODULE);
+        CU_ASSERT_EQUAL(nr_entries, generation > 5 ? 1 : NR);
+        CU_ASSERT_EQUAL(module_map, 4);
+        vmm_retire_boot_reserve();
+        CU_ASSERT_EQUAL(entries[0].mfn, pages[0].mfn);
+
+        head->version++;
+        claim();
+        CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_TAKEN);
+        CU_ASSERT_EQUAL(vmm_retire_boot.source, XEN_VMM_SOURCE_VARIABLE);
+        CU_ASSERT_EQUAL(vmm_retire_boot.damaged,
+                        1u << XEN_VMM_SOURCE_MODULE);
+        CU_ASSERT_EQUAL(nr_entries, 1);
+        head->version--;
+
+        vmm_retire_boot_variable[9]++;
+        claim();
+        CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_TAKEN);
+        CU_ASSERT_EQUAL(vmm_retire_boot.damaged,
+                        1u << XEN_VMM_SOURCE_VARIABLE);
+        CU_ASSERT_EQUAL(nr_entries, NR);
+
+        vmm_retire_boot_variable_bytes = 7;
+        mods[1].mod_end = 0;
+        claim();
+        CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_DAMAGED);
+        CU_ASSERT_EQUAL(nr_entries, 0);
+        vmm_retire_boot_variable_bytes = 0;
+        finish();
+    }
+}
+
 /* Never a list that is not as it was written; and both readers agree. */
 static void claim__every_bit_and_length(void)
 {
@@ -241,6 +295,7 @@ static void reserve__what_the_heap_would_get(void)
 
 static const struct ut_case cases[] = {
     UT_CASE(claim__anywhere_but_the_kernel),
+    UT_CASE(claim__variable),
     UT_CASE(claim__every_bit_and_length),
     UT_CASE(claim__bad_entries),
     UT_CASE(claim__not_wanted),

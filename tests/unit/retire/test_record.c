@@ -79,8 +79,25 @@ static int disk_settle(void *self, const char *path)
     return is_off ? VMM_E_IO : 0;
 }
 
+static bool with_variable;
+static int variable_rc;
+static unsigned int nr_variables;
+
+static int disk_set_variable(void *self, const void *data, size_t size)
+{
+    struct vmm__retirelist_head head;
+    struct vmm_retired *entries;
+
+    (void)self;
+    CU_ASSERT_EQUAL_FATAL(vmm__retirelist_decode(data, size, &head, &entries),
+                          0);
+    free(entries);
+    nr_variables++;
+    return variable_rc;
+}
+
 static const struct vmm__files_ops disk_ops = {
-    disk_read, disk_replace, disk_settle,
+    disk_read, disk_replace, disk_settle, disk_set_variable,
 };
 static const struct vmm__files files = { .ops = &disk_ops };
 static const struct vmm_logger nobody;
@@ -104,7 +121,8 @@ static vmm_record *open_record(void)
     vmm_record *record = NULL;
 
     CU_ASSERT_EQUAL_FATAL(vmm__record_open(&files, "/d", "/boot/list",
-                                           &nobody, &record), 0);
+                                           with_variable, &nobody, &record),
+                          0);
     return record;
 }
 
@@ -215,12 +233,12 @@ static void remove__from_a_range(void)
     wipe();
     record = open_record();
     (void)add(record, 10, 5, VMM_RETIRE_ADMIN);
-    CU_ASSERT_EQUAL(vmm_record_remove(record, 9), VMM_E_NOENT);
-    CU_ASSERT_EQUAL(vmm_record_remove(record, 12), 0);
-    CU_ASSERT_EQUAL(vmm_record_remove(record, 12), VMM_E_NOENT);
+    CU_ASSERT_EQUAL(vmm_record_remove(record, 9, 7), VMM_E_NOENT);
+    CU_ASSERT_EQUAL(vmm_record_remove(record, 12, 7), 0);
+    CU_ASSERT_EQUAL(vmm_record_remove(record, 12, 7), VMM_E_NOENT);
     CU_ASSERT_EQUAL(nr_pages(record), 4);
     for (mfn = 10; mfn < 15; mfn++) {
-        CU_ASSERT_EQUAL(vmm_record_remove(record, mfn),
+        CU_ASSERT_EQUAL(vmm_record_remove(record, mfn, 7),
                         mfn == 12 ? VMM_E_NOENT : 0);
     }
     CU_ASSERT_EQUAL(vmm_record_nr(record), 0);
@@ -352,7 +370,8 @@ static void open__both_copies_are_damaged(void)
     for (i = 0; i < NR_FILES; i++) {
         ((uint8_t *)disk[i].data)[20] ^= 1;
     }
-    CU_ASSERT_EQUAL(vmm__record_open(&files, "/d", NULL, &nobody, &record),
+    CU_ASSERT_EQUAL(vmm__record_open(&files, "/d", NULL, false, &nobody,
+                                     &record),
                     VMM_E_CHECKSUM);
     wipe();
 }
@@ -375,9 +394,32 @@ static void open__every_byte_damaged(void)
     for (i = 0; i < disk[0].size; i++) {
         ((uint8_t *)disk[0].data)[i] ^= 0x40;
         record = NULL;
-        CU_ASSERT_NOT_EQUAL(vmm__record_open(&files, "/d", NULL, &nobody,
-                                             &record), 0);
+        CU_ASSERT_NOT_EQUAL(vmm__record_open(&files, "/d", NULL, false,
+                                             &nobody, &record), 0);
         ((uint8_t *)disk[0].data)[i] ^= 0x40;
+    }
+    wipe();
+}
+
+/* The firmware's copy is a second one: if it fails, the first one is there. */
+static void save__with_a_variable(void)
+{
+    static const int rcs[] = { 0, VMM_E_NOTSUP, VMM_E_NOSPC, VMM_E_PERM };
+    vmm_record *record;
+    size_t i;
+
+    for (i = 0; i < sizeof(rcs) / sizeof(rcs[0]); i++) {
+        wipe();
+        with_variable = true;
+        variable_rc = rcs[i];
+        nr_variables = 0;
+        record = open_record();
+        (void)add(record, 10, 3, VMM_RETIRE_ADMIN);
+        CU_ASSERT_EQUAL(vmm_record_save(record, 1), 0);
+        CU_ASSERT_EQUAL(nr_variables, 1);
+        vmm_record_close(record);
+        with_variable = false;
+        check_disk(1, true);
     }
     wipe();
 }
@@ -390,6 +432,7 @@ static const struct ut_case cases[] = {
     UT_CASE(remove__from_a_range),
     UT_CASE(save__power_cut_at_every_write),
     UT_CASE(save__disk_full_at_every_write),
+    UT_CASE(save__with_a_variable),
     UT_CASE(open__one_copy_is_damaged),
     UT_CASE(open__both_copies_are_damaged),
     UT_CASE(open__every_byte_damaged),

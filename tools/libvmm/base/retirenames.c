@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* retirenames.c: what causes, states and boot lists are called. */
+/* retirenames.c: what causes, states, reasons and boot lists are called. */
 #include <string.h>
 
 #include "include/vmm_retire.h"
@@ -20,6 +20,11 @@ static const char *const states[] = {
     [VMM_RETIRE_PENDING] = "pending",
     [VMM_RETIRE_OVERLAPS] = "overlaps",
     [VMM_RETIRE_NOT_RAM] = "not-ram",
+};
+
+static const char *const reasons[] = {
+    [VMM_RETIRE_RELEASED] = "released",
+    [VMM_RETIRE_REPLACED] = "replaced",
 };
 
 static const char *const lists[] = {
@@ -51,6 +56,11 @@ bool vmm_retire_cause_of(const char *name, enum vmm_retire_cause *cause_out)
 const char *vmm_retire_state_name(enum vmm_retire_state state)
 {
     return (unsigned int)state < NR(states) ? states[state] : "unknown";
+}
+
+const char *vmm_retire_reason_name(enum vmm_retire_reason reason)
+{
+    return (unsigned int)reason < NR(reasons) ? reasons[reason] : "unknown";
 }
 
 const char *vmm_machine_list_name(enum vmm_machine_list list)

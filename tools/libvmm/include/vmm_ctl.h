@@ -133,11 +133,33 @@ void vmm_ctl_put_page(struct vmm__json_out *out,
 int vmm_ctl_get_page(const struct vmm__json_value *value,
                      struct vmm_retired *page_out);
 
+/*
+ * Memory modules and what is known of their pages; page-stat has them in
+ * "dimms".  A page that may be of several counts for each.
+ */
+struct vmm_ctl_dimm {
+    struct vmm_dimm dimm;
+    uint64_t nr_pages, nr_errors;       /* as recorded */
+    uint64_t nr_pending;                /* of nr_pages: still in use */
+    uint64_t nr_past;                   /* pages of the history */
+};
+void vmm_ctl_put_dimm(struct vmm__json_out *out,
+                      const struct vmm_ctl_dimm *dimm);
+int vmm_ctl_get_dimm(const struct vmm__json_value *value,
+                     struct vmm_ctl_dimm *dimm_out);
+
+/* The history; page-stat has the newest part of it in "past". */
+#define VMM_CTL_PAST_MAX 1000u
+void vmm_ctl_put_past(struct vmm__json_out *out,
+                      const struct vmm_retired_past *past);
+int vmm_ctl_get_past(const struct vmm__json_value *value,
+                     struct vmm_retired_past *past_out);
+
 /* What page-stat answers; sequence and hash stay with vmmd. */
 struct vmm_ctl_page_stat {
     struct vmm_machine_stat machine;
     uint64_t generation;        /* of the record */
-    uint32_t nr_recorded;       /* entries in it */
+    uint32_t nr_recorded, nr_past;      /* entries in it, and once */
 };
 void vmm_ctl_put_page_stat(struct vmm__json_out *out,
                            const struct vmm_ctl_page_stat *stat);

@@ -78,6 +78,8 @@ struct vmm_machine_stat {
     uint32_t boot_entries;
     enum vmm_machine_list list;
     bool map_changed;
+    bool from_variable;         /* else from a boot module */
+    bool module_damaged, variable_damaged;      /* bad ones were there */
 };
 
 struct vmm_machine_change {
@@ -109,18 +111,76 @@ int vmm_machine_set_threshold(vmm_machine *machine, uint32_t threshold,
 int vmm_machine_stat(vmm_machine *machine,
                      struct vmm_machine_stat *stat_out);
 
+/*
+ * The machine's memory modules, as its firmware names them (SMBIOS, DSP0134).
+ * A page is of each module that has a range with it: of several, if they are
+ * interleaved, or if the firmware does not say whose a range is.
+ */
+#define VMM_DIMM_TEXT_BYTES 64u
+#define VMM_DIMM_RANGES_MAX 4u
+#define VMM_DIMMS_MAX 512u
+
+struct vmm_dimm_range {
+    uint64_t first_mfn, nr_pages;       /* nr_pages: at least 1 */
+};
+
+struct vmm_dimm {               /* texts are printable; "": not known */
+    char locator[VMM_DIMM_TEXT_BYTES];  /* the slot's name */
+    char maker[VMM_DIMM_TEXT_BYTES], part[VMM_DIMM_TEXT_BYTES];
+    char serial[VMM_DIMM_TEXT_BYTES];   /* "": none that tells it apart */
+    uint64_t size_bytes;
+    uint32_t nr_ranges;                 /* 0: nobody knows where */
+    bool shared;                        /* its ranges may be others' too */
+    bool absent;                /* it was in the machine once */
+    struct vmm_dimm_range ranges[VMM_DIMM_RANGES_MAX];  /* ascending */
+};
+
+/*
+ * What a file of SMBIOS structures (Linux: /sys/firmware/dmi/tables/DMI) has
+ * of modules.  *dimms_out is the caller's to free.  VMM_E_FORMAT: it is none,
+ * or ends early; VMM_E_NOENT: it is not there, or has no modules; VMM_E_RANGE:
+ * more than VMM_DIMMS_MAX; VMM_E_IO, VMM_E_PERM, VMM_E_NOMEM.
+ */
+int vmm_dimms_read(const char *path, struct vmm_dimm **dimms_out,
+                   uint32_t *nr_out);
+/* Both have serials, and are one module. */
+bool vmm_dimm_same(const struct vmm_dimm *a, const struct vmm_dimm *b);
+/* How many of these pages the module has. */
+uint64_t vmm_dimm_pages(const struct vmm_dimm *dimm, uint64_t mfn,
+                        uint64_t nr_pages);
+
 /* The record. */
 
 typedef struct vmm_record vmm_record;
 
+/* What was in the record once. */
+enum vmm_retire_reason {
+    VMM_RETIRE_RELEASED,        /* somebody said so */
+    VMM_RETIRE_REPLACED,        /* its module is not there any more */
+    VMM_RETIRE_NR_REASONS
+};
+const char *vmm_retire_reason_name(enum vmm_retire_reason reason);
+
+#define VMM_RETIRE_NO_DIMM UINT16_MAX
+#define VMM_RETIRE_PAST_MAX 4096u       /* the oldest go */
+struct vmm_retired_past {
+    uint64_t mfn, time_s, released_s;
+    uint32_t nr_pages, nr_errors;
+    uint16_t dimm;              /* index; VMM_RETIRE_NO_DIMM: not known */
+    enum vmm_retire_cause cause;
+    enum vmm_retire_reason reason;
+};
+
 /*
- * The folder must be there.  list_path: the boot loader's; NULL: none.  A
- * record of which no copy is good is an error, unless there is none at all.
+ * The folder must be there.  list_path: the boot loader's; NULL: none.
+ * with_variable: EFI's variable gets the list too, if there is EFI.  A record
+ * of which no copy is good is an error, unless there is none at all.
  * Errors: VMM_E_IO, VMM_E_PERM; VMM_E_CHECKSUM, VMM_E_FORMAT, VMM_E_VERSION of
  * the copy that was newer; VMM_E_NOMEM.
  */
 int vmm_record_open(const char *dir, const char *list_path,
-                    const struct vmm_logger *logger, vmm_record **record_out);
+                    bool with_variable, const struct vmm_logger *logger,
+                    vmm_record **record_out);
 void vmm_record_close(vmm_record *record);      /* NULL is fine */
 
 /*
@@ -130,8 +190,33 @@ void vmm_record_close(vmm_record *record);      /* NULL is fine */
  */
 int vmm_record_add(vmm_record *record, const struct vmm_retired *entry,
                    bool *changed_out);
-/* The page is good.  VMM_E_NOENT: it is not in the record. */
-int vmm_record_remove(vmm_record *record, uint64_t mfn);
+/*
+ * The page is good; now_s: since 1970, for the history.  VMM_E_NOENT: it is
+ * not in the record.
+ */
+int vmm_record_remove(vmm_record *record, uint64_t mfn, uint64_t now_s);
+
+/*
+ * What modules there are now; the pages follow them.
+ *
+ *   gone       all modules that a page may be of: it goes to the history
+ *   elsewhere  its only module: it goes along
+ *   back       what the history has of it is retired again
+ *   doubtful   modules have other ranges, and nobody knows which page it is
+ *              now: it stays as it is
+ *
+ * Modules are told apart by maker, part and serial; a page of one without a
+ * serial, or of none that is known, stays as it is, and with a module that has
+ * no serial in the machine none is taken to be gone.  Counts are of pages.  In
+ * memory only.  VMM_E_NOSPC, VMM_E_NOMEM: nothing has changed.
+ */
+struct vmm_dimm_changes {
+    uint64_t nr_gone, nr_elsewhere, nr_back, nr_doubtful;
+    bool any;                   /* also if only the table is another one */
+};
+int vmm_record_set_dimms(vmm_record *record, const struct vmm_dimm *dimms,
+                         uint32_t nr, uint64_t now_s,
+                         struct vmm_dimm_changes *changes_out);
 
 /*
  * When it returns, it survives a power cut: the copy, then the boot loader's
@@ -145,8 +230,17 @@ int vmm_record_save(vmm_record *record, uint64_t memory_map_hash);
 uint32_t vmm_record_nr(const vmm_record *record);
 void vmm_record_get(const vmm_record *record, uint32_t index,
                     struct vmm_retired *entry_out);
+/* Whether the page is in it. */
+bool vmm_record_has(const vmm_record *record, uint64_t mfn);
 /* Of what was saved last; 0: nothing was. */
 uint64_t vmm_record_generation(const vmm_record *record);
+/* Modules, those in the history included; and the history, oldest first. */
+uint32_t vmm_record_nr_dimms(const vmm_record *record);
+const struct vmm_dimm *vmm_record_dimm(const vmm_record *record,
+                                       uint32_t index);
+uint32_t vmm_record_nr_past(const vmm_record *record);
+const struct vmm_retired_past *vmm_record_past(const vmm_record *record,
+                                               uint32_t index);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

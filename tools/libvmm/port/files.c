@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/replace.h"
+#include "port/efivar.h"
 #include "port/files.h"
 #include "port/storefile.h"
 
@@ -120,8 +121,15 @@ static int files_settle(void *self, const char *path)
     return rc;
 }
 
+static int files_set_variable(void *self, const void *data, size_t size)
+{
+    (void)self;
+    return vmm__efivar_set(data, size);
+}
+
 const struct vmm__files_ops vmm__files_posix = {
     .read = files_read,
     .replace = files_replace,
     .settle = files_settle,
+    .set_variable = files_set_variable,
 };

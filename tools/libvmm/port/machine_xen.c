@@ -215,6 +215,9 @@ int vmm_machine_stat(struct vmm_machine *machine,
         .nr_touched = s->nr_touched, .nr_unrecorded = s->nr_unrecorded,
         .boot_entries = s->boot_entries,
         .list = (enum vmm_machine_list)s->list,
+        .from_variable = s->source == XEN_VMM_SOURCE_VARIABLE,
+        .module_damaged = s->damaged & 1u << XEN_VMM_SOURCE_MODULE,
+        .variable_damaged = s->damaged & 1u << XEN_VMM_SOURCE_VARIABLE,
         .map_changed = s->map_changed,
     };
     return 0;

@@ -13,6 +13,9 @@
 #include "base/log.h"
 #include "format/retirefile.h"
 #include "format/retirelist.h"
+#include "retire/dimms.h"
+#include "retire/entries.h"
+#include "retire/past.h"
 #include "retire/record.h"
 
 #define NR_COPIES 2u
@@ -22,32 +25,24 @@ struct vmm_record {
     struct vmm_logger logger;
     char *copies[NR_COPIES];
     char *list_path;            /* NULL: none */
-    uint64_t generation;
-    struct vmm_retired *entries;        /* ascending, no overlaps */
-    uint32_t nr, room;
+    bool with_variable;
+    int variable_rc;            /* of the last time */
+    struct vmm__retirefile file;        /* entries ascend, no overlaps */
 };
 
 /* One copy; what is newer than what there is takes its place. */
 static int take(struct vmm_record *record, const void *data, size_t size)
 {
-    struct vmm_retired *entries;
-    uint64_t generation;
-    uint32_t nr;
-    int rc;
+    struct vmm__retirefile file;
+    int rc = vmm__retirefile_decode(data, size, &file);
 
-    rc = vmm__retirefile_decode(data, size, &generation, &entries, &nr);
-    if (rc) {
-        return rc;
+    if (!rc && file.generation > record->file.generation) {
+        vmm__retirefile_free(&record->file);
+        record->file = file;
+    } else if (!rc) {
+        vmm__retirefile_free(&file);
     }
-    if (generation <= record->generation) {
-        free(entries);
-        return 0;
-    }
-    free(record->entries);
-    record->entries = entries;
-    record->nr = record->room = nr;
-    record->generation = generation;
-    return 0;
+    return rc;
 }
 
 static int load(struct vmm_record *record)
@@ -81,7 +76,8 @@ static int load(struct vmm_record *record)
 }
 
 int vmm__record_open(const struct vmm__files *files, const char *dir,
-                     const char *list_path, const struct vmm_logger *logger,
+                     const char *list_path, bool with_variable,
+                     const struct vmm_logger *logger,
                      struct vmm_record **record_out)
 {
     struct vmm_record *record = calloc(1, sizeof(*record));
@@ -93,6 +89,7 @@ int vmm__record_open(const struct vmm__files *files, const char *dir,
     }
     record->files = *files;
     record->logger = *logger;
+    record->with_variable = with_variable;
     for (i = 0; i < NR_COPIES; i++) {
         if (asprintf(&record->copies[i], "%s/retired.%u", dir, i) < 0) {
             record->copies[i] = NULL;
@@ -105,7 +102,8 @@ int vmm__record_open(const struct vmm__files *files, const char *dir,
             goto fail;
         }
     }
-    rc = load(record);
+    rc = vmm__retirefile_init(&record->file, 0);
+    rc = rc ? rc : load(record);
     if (rc) {
         goto fail;
     }
@@ -128,134 +126,33 @@ void vmm_record_close(struct vmm_record *record)
         free(record->copies[i]);
     }
     free(record->list_path);
-    free(record->entries);
+    vmm__retirefile_free(&record->file);
     free(record);
-}
-
-/* The first entry that ends after mfn. */
-static uint32_t find(const struct vmm_record *record, uint64_t mfn)
-{
-    uint32_t lo = 0, hi = record->nr;
-
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (record->entries[mid].mfn + record->entries[mid].nr_pages > mfn) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-    return lo;
-}
-
-static int insert(struct vmm_record *record, uint32_t at,
-                  const struct vmm_retired *entry)
-{
-    if (record->nr >= VMM_RETIRE_PAGES_MAX) {
-        return VMM_E_NOSPC;
-    }
-    if (record->nr == record->room) {
-        uint32_t room = record->room + record->room / 2 + 16;
-        struct vmm_retired *entries = realloc(record->entries,
-                                              room * sizeof(*entries));
-
-        if (!entries) {
-            return VMM_E_NOMEM;
-        }
-        record->entries = entries;
-        record->room = room;
-    }
-    memmove(record->entries + at + 1, record->entries + at,
-            (record->nr - at) * sizeof(*entry));
-    record->entries[at] = *entry;
-    record->entries[at].state = VMM_RETIRE_ABSENT;
-    record->entries[at].owner_domid = VMM_RETIRE_NO_OWNER;
-    record->entries[at].broken = record->entries[at].from_boot_list = false;
-    record->nr++;
-    return 0;
-}
-
-/* Something new about pages that are there. */
-static bool update(struct vmm_retired *known, const struct vmm_retired *entry)
-{
-    bool changed = false;
-
-    if (entry->time_s > known->time_s) {
-        known->time_s = entry->time_s;
-        known->nr_errors += entry->nr_errors ? 1 : 0;
-        changed = true;
-    }
-    if (entry->cause == VMM_RETIRE_UNCORRECTED &&
-        known->cause != entry->cause && known->nr_pages == entry->nr_pages) {
-        known->cause = entry->cause;
-        changed = true;
-    }
-    return changed;
 }
 
 int vmm_record_add(struct vmm_record *record, const struct vmm_retired *entry,
                    bool *changed_out)
 {
-    uint64_t mfn = entry->mfn, end = 0;
-    int rc;
-
-    *changed_out = false;
-    if (!vmm__retired_follows(entry, &end)) {
-        return VMM_E_INVAL;
-    }
-    while (mfn < end) {
-        uint32_t at = find(record, mfn);
-        struct vmm_retired *known = at < record->nr ? &record->entries[at]
-                                                    : NULL;
-        struct vmm_retired gap = *entry;
-
-        if (known && known->mfn <= mfn) {
-            *changed_out |= update(known, entry);
-            mfn = known->mfn + known->nr_pages;
-            continue;
-        }
-        gap.mfn = mfn;
-        gap.nr_pages = (uint32_t)((known && known->mfn < end ? known->mfn
-                                                             : end) - mfn);
-        rc = insert(record, at, &gap);
-        if (rc) {
-            return rc;
-        }
-        *changed_out = true;
-        mfn += gap.nr_pages;
-    }
-    return 0;
+    return vmm__entries_add(&record->file, entry, changed_out);
 }
 
-int vmm_record_remove(struct vmm_record *record, uint64_t mfn)
+int vmm_record_remove(struct vmm_record *record, uint64_t mfn, uint64_t now_s)
 {
-    uint32_t at = find(record, mfn);
-    struct vmm_retired *known, rest;
-    int rc;
+    struct vmm_retired removed;
+    int rc = vmm__entries_remove(&record->file, mfn, &removed);
 
-    if (at == record->nr || record->entries[at].mfn > mfn) {
-        return VMM_E_NOENT;
+    if (!rc) {
+        vmm__past_add(&record->file, &removed, VMM_RETIRE_RELEASED,
+                      vmm__past_dimm_of(&record->file, mfn), now_s);
     }
-    rest = record->entries[at];
-    rest.mfn = mfn + 1;
-    rest.nr_pages -= (uint32_t)(rest.mfn - record->entries[at].mfn);
-    if (rest.nr_pages && mfn > record->entries[at].mfn) {
-        rc = insert(record, at + 1, &rest);
-        if (rc) {
-            return rc;
-        }
-    }
-    known = &record->entries[at];
-    if (mfn > known->mfn) {
-        known->nr_pages = (uint32_t)(mfn - known->mfn);
-    } else if (rest.nr_pages) {
-        *known = rest;
-    } else {
-        record->nr--;
-        memmove(known, known + 1, (record->nr - at) * sizeof(*known));
-    }
-    return 0;
+    return rc;
+}
+
+int vmm_record_set_dimms(struct vmm_record *record,
+                         const struct vmm_dimm *dimms, uint32_t nr,
+                         uint64_t now_s, struct vmm_dimm_changes *changes_out)
+{
+    return vmm__dimms_follow(&record->file, dimms, nr, now_s, changes_out);
 }
 
 static int replace(struct vmm_record *record, const char *path,
@@ -270,58 +167,113 @@ static int replace(struct vmm_record *record, const char *path,
     return rc;
 }
 
-int vmm_record_save(struct vmm_record *record, uint64_t memory_map_hash)
+static int put_list(struct vmm_record *record, const void *data, size_t size)
 {
-    uint64_t generation = record->generation + 1;
-    void *data;
-    size_t size;
-    int rc;
+    int rc = replace(record, record->list_path, data, size);
 
-    rc = vmm__retirefile_encode(record->entries, record->nr, generation,
-                                &data, &size);
     if (rc) {
         return rc;
     }
-    rc = replace(record, record->copies[generation % NR_COPIES], data, size);
-    free(data);
+    rc = record->files.ops->settle(record->files.self, record->list_path);
     if (rc) {
-        return rc;
-    }
-    record->generation = generation;
-    if (!record->list_path) {
-        return 0;
-    }
-    rc = vmm__retirelist_encode(record->entries, record->nr, generation,
-                                memory_map_hash, &data, &size);
-    if (rc) {
-        return rc;
-    }
-    rc = replace(record, record->list_path, data, size);
-    free(data);
-    if (!rc) {
-        rc = record->files.ops->settle(record->files.self, record->list_path);
-        if (rc) {
-            vmm__log(&record->logger, VMM_LOG_WARN, "%s: after a power cut a "
-                     "boot loader may see an older one: %s",
-                     record->list_path, vmm_error_text(rc));
-        }
+        vmm__log(&record->logger, VMM_LOG_WARN, "%s: after a power cut a "
+                 "boot loader may see an older one: %s", record->list_path,
+                 vmm_error_text(rc));
     }
     /* The record has it, and the next start writes the list again. */
     return rc == VMM_E_NOTSUP ? 0 : rc;
 }
 
+/* A second one, so that its failure is none of the whole. */
+static void set_variable(struct vmm_record *record, const void *data,
+                         size_t size)
+{
+    int rc = VMM_E_NOTSUP;
+
+    if (record->with_variable) {
+        rc = record->files.ops->set_variable(record->files.self, data, size);
+    }
+    if (rc && rc != VMM_E_NOTSUP && rc != record->variable_rc) {
+        vmm__log(&record->logger, VMM_LOG_WARN, "EFI's variable keeps an "
+                 "older list, or none: %s", rc == VMM_E_NOSPC
+                 ? "this one is too long" : vmm_error_text(rc));
+    }
+    record->variable_rc = rc;
+}
+
+int vmm_record_save(struct vmm_record *record, uint64_t memory_map_hash)
+{
+    struct vmm__retirefile file = record->file;
+    void *data;
+    size_t size;
+    int rc;
+
+    file.generation++;
+    rc = vmm__retirefile_encode(&file, &data, &size);
+    if (rc) {
+        return rc;
+    }
+    rc = replace(record, record->copies[file.generation % NR_COPIES], data,
+                 size);
+    free(data);
+    if (rc) {
+        return rc;
+    }
+    record->file.generation = file.generation;
+    rc = vmm__retirelist_encode(file.entries, file.nr_entries,
+                                file.generation, memory_map_hash, &data,
+                                &size);
+    if (rc) {
+        return rc;
+    }
+    set_variable(record, data, size);
+    rc = record->list_path ? put_list(record, data, size) : 0;
+    free(data);
+    return rc;
+}
+
 uint32_t vmm_record_nr(const struct vmm_record *record)
 {
-    return record->nr;
+    return record->file.nr_entries;
 }
 
 void vmm_record_get(const struct vmm_record *record, uint32_t index,
                     struct vmm_retired *entry_out)
 {
-    *entry_out = record->entries[index];
+    *entry_out = record->file.entries[index];
 }
 
 uint64_t vmm_record_generation(const struct vmm_record *record)
 {
-    return record->generation;
+    return record->file.generation;
+}
+
+bool vmm_record_has(const struct vmm_record *record, uint64_t mfn)
+{
+    uint32_t at = vmm__entries_find(&record->file, mfn);
+
+    return at < record->file.nr_entries &&
+           record->file.entries[at].mfn <= mfn;
+}
+
+uint32_t vmm_record_nr_dimms(const struct vmm_record *record)
+{
+    return record->file.nr_dimms;
+}
+
+const struct vmm_dimm *vmm_record_dimm(const struct vmm_record *record,
+                                       uint32_t index)
+{
+    return &record->file.dimms[index];
+}
+
+uint32_t vmm_record_nr_past(const struct vmm_record *record)
+{
+    return record->file.nr_past;
+}
+
+const struct vmm_retired_past *vmm_record_past(const struct vmm_record *record,
+                                               uint32_t index)
+{
+    return &record->file.past[index];
 }

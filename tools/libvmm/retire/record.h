@@ -8,7 +8,8 @@
 
 /* As of vmm_record_open(). */
 int vmm__record_open(const struct vmm__files *files, const char *dir,
-                     const char *list_path, const struct vmm_logger *logger,
+                     const char *list_path, bool with_variable,
+                     const struct vmm_logger *logger,
                      struct vmm_record **record_out);
 
 #endif

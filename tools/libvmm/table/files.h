@@ -30,6 +30,11 @@ struct vmm__files_ops {
      * VMM_E_NOTSUP: it is not known how, or not allowed.
      */
     int (*settle)(void *self, const char *path);
+    /*
+     * The firmware's copy of what a boot loader gets.  VMM_E_NOTSUP: it keeps
+     * none; VMM_E_NOSPC: it does not fit; VMM_E_IO, VMM_E_PERM.
+     */
+    int (*set_variable)(void *self, const void *data, size_t size);
 };
 
 struct vmm__files {

@@ -431,6 +431,8 @@ bool hn_take(unsigned int reqclass, struct xen_vmm_request *req_out);
 
 #define __init
 #define __initdata
+#define __initconstrel
+#define __aligned(n) __attribute__((aligned(n)))
 #define XENLOG_ERR ""
 #define XENLOG_WARNING ""
 #define PRIu64 "lu"
