@@ -2,8 +2,8 @@
 # harness.h.  A test includes its hook; the other hooks are the real ones.
 HOOKS := $(TOP)/hvm-hooks
 HOOK_HARNESS := unit/hvm-hooks/harness
-# vmm_retire_boot.c is in its test alone.  Of what happens at a machine check
-# there is no model here; the lab has it.
+# vmm_retire.c and vmm_retire_boot.c are in their tests alone.  Of what happens
+# at a machine check there is no model here; the lab has it.
 HOOK_SRCS := $(filter-out vmm_retire.c vmm_retire_boot.c vmm_memerr.c,$(notdir \
                $(wildcard $(HOOKS)/*.c)))
 HOOK_XEN := $(BUILD)/hooks-xen

@@ -54,7 +54,7 @@ void hn_spin_lock(spinlock_t *lock)
 {
     HN_CHECK(!lock->held);
     HN_CHECK(!session_locked());
-    if (lock == &hn.guest.vmm->op_lock) {
+    if (hn.guest.vmm && lock == &hn.guest.vmm->op_lock) {
         HN_CHECK(!hn.p2m.depth);
     }
     lock->held = true;
@@ -533,7 +533,8 @@ bool hypercall_preempt_check(void)
 
 long hn_continuation(void)
 {
-    HN_CHECK(!hn_locked() && !hn.guest.vmm->op_lock.held && !hn.nr_rcu);
+    HN_CHECK(!hn_locked() && !hn.nr_rcu &&
+             !(hn.guest.vmm && hn.guest.vmm->op_lock.held));
     hn.continued = true;
     hn.nr_continued++;
     return __HYPERVISOR_memory_op;

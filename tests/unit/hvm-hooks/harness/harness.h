@@ -377,6 +377,7 @@ struct harness {
     unsigned int trylock_fails;
     bool preempt;               /* whenever it is asked */
     bool continued;
+    unsigned int nr_tasklets;
     unsigned int nr_continued, nr_notified, nr_flushes, nr_maps, nr_xmalloc;
     int nr_rcu;
     uint64_t ports;             /* that are open */
@@ -472,5 +473,38 @@ static inline void __clear_bit(unsigned int bit, unsigned long *map)
 {
     map[bit / 64] &= ~(1ul << (bit % 64));
 }
+
+/* Page retirement; what becomes of a frame is its test's to say. */
+
+#define DEFINE_SPINLOCK(name) spinlock_t name
+#define spin_lock_irqsave(l, flags) ((void)((flags) = 0), hn_spin_lock(l))
+#define spin_unlock_irqrestore(l, flags) ((void)(flags), hn_spin_unlock(l))
+#define spin_lock_irq(l) hn_spin_lock(l)
+#define spin_unlock_irq(l) hn_spin_unlock(l)
+#define DECLARE_TASKLET(name, fn, arg) void (*const name)(void *) = fn
+#define tasklet_schedule(t) ((void)(t), (void)hn.nr_tasklets++)
+#define vzalloc(size) hn_xzalloc(size)
+#define vfree(p) hn_xfree(p)
+#define get_sec() ((uint64_t)hn.now / 1000000000)
+#define SECONDS(n) ((s_time_t)(n) * 1000000000)
+#define rcu_read_lock(l) ((void)hn.nr_rcu++)
+#define rcu_read_unlock(l) ((void)hn.nr_rcu--)
+#define rcu_lock_domain_by_id(id) \
+    ((id) == HN_GUEST ? (hn.nr_rcu++, &hn.guest) : NULL)
+#define xsm_vmm_retire(action, cmd) ((void)(action), hn.xsm_rc)
+#define DOMID_FIRST_RESERVED 0x7ff0u
+#define DOMID_XEN 0x7ff2u
+#define DOMID_INVALID 0x7ff4u
+#define PGC_xen_heap (1ul << 55)
+#define PGC_state_offlined (2ul << 57)
+#define PGC_state (3ul << 57)
+#define page_state_is(pg, st) \
+    (((pg)->count_info & PGC_state) == PGC_state_##st)
+#define page_get_owner(pg) ((pg)->owner)
+#define max_page HN_FRAMES
+#define array_index_nospec(i, n) (i)
+int offline_page(mfn_t mfn, int broken, uint32_t *status);
+int online_page(mfn_t mfn, uint32_t *status);
+int unbreak_page(mfn_t mfn);
 
 #endif

@@ -1,0 +1,2 @@
+# hvm-hooks/vmm_retire.c
+s/if \( before \&\& rest.nr_pages \)/if ( 0 )/
