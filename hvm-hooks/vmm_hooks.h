@@ -88,8 +88,11 @@ unsigned long vmm_retire_boot_first(unsigned long s, unsigned long e);
 void vmm_retire_boot_reserve(void);
 void vmm_retire_boot_heap_done(void);
 
-/* A corrected error at addr.  Any context, interrupts included. */
-void vmm_retire_corrected(paddr_t addr);
+/*
+ * An error at addr that nobody met: corrected, or lost but not consumed yet.
+ * Any context, interrupts included.
+ */
+void vmm_retire_found(paddr_t addr, bool lost);
 
 /*
  * An uncorrected one, in the machine check's softirq.  restartable: what was
@@ -143,7 +146,7 @@ static inline unsigned long vmm_retire_boot_first(unsigned long s,
 }
 static inline void vmm_retire_boot_reserve(void) {}
 static inline void vmm_retire_boot_heap_done(void) {}
-static inline void vmm_retire_corrected(paddr_t addr) {}
+static inline void vmm_retire_found(paddr_t addr, bool lost) {}
 static inline bool vmm_memerr_touched(paddr_t gpa)
 {
     return false;

@@ -45,13 +45,16 @@ static struct {
 } counts;
 
 /*
- * Corrected errors: found in an interrupt, dealt with in a tasklet.  What
+ * Errors that nobody met: found in an interrupt, dealt with in a tasklet.  What
  * finds no room is lost; a page that is failing will be back.
  */
-#define CE_RING 64u
-static DEFINE_SPINLOCK(ce_lock);
-static unsigned long ce_ring[CE_RING];
-static unsigned int ce_prod, ce_cons;
+#define FOUND_RING 64u
+static DEFINE_SPINLOCK(found_lock);
+static struct found {
+    unsigned long mfn;
+    bool lost;
+} found_ring[FOUND_RING];
+static unsigned int found_prod, found_cons;
 
 /*
  * A leaky bucket for each page that had an error lately.  The level is in
@@ -303,19 +306,21 @@ void vmm_retire_touched(void)
     atomic_inc(&counts.nr_touched);
 }
 
-static void cf_check do_corrected(void *unused);
-static DECLARE_TASKLET(ce_tasklet, do_corrected, NULL);
+static void cf_check do_found(void *unused);
+static DECLARE_TASKLET(found_tasklet, do_found, NULL);
 
-void vmm_retire_corrected(paddr_t addr)
+void vmm_retire_found(paddr_t addr, bool lost)
 {
     unsigned long flags;
 
-    spin_lock_irqsave(&ce_lock, flags);
-    if ( ce_prod - ce_cons < CE_RING )
-        ce_ring[ce_prod++ % CE_RING] = PFN_DOWN(addr);
-    spin_unlock_irqrestore(&ce_lock, flags);
+    spin_lock_irqsave(&found_lock, flags);
+    if ( found_prod - found_cons < FOUND_RING )
+        found_ring[found_prod++ % FOUND_RING] = (struct found){
+            .mfn = PFN_DOWN(addr), .lost = lost,
+        };
+    spin_unlock_irqrestore(&found_lock, flags);
 
-    tasklet_schedule(&ce_tasklet);
+    tasklet_schedule(&found_tasklet);
 }
 
 static void leak(struct bucket *b, s_time_t now)
@@ -358,38 +363,50 @@ static bool fill_bucket(unsigned long mfn, s_time_t now)
 }
 
 /* The only place that looks at the buckets, but for config: table_lock. */
-static void cf_check do_corrected(void *unused)
+static void corrected(unsigned long mfn)
 {
-    unsigned long mfn;
     bool over, again;
     int rc;
 
+    spin_lock(&table_lock);
+    counts.nr_corrected++;
+    over = fill_bucket(mfn, NOW());
+    sequence++;
+    spin_unlock(&table_lock);
+
+    if ( !over || !mfn_valid(_mfn(mfn)) ||
+         !page_is_ram_type(mfn, RAM_TYPE_CONVENTIONAL) )
+        return;
+
+    record(mfn, XEN_VMM_CAUSE_CORRECTED, true, &again);
+    printk(XENLOG_WARNING "Retired pages: %#lx has too many corrected "
+           "errors: %s\n", mfn,
+           take_out(mfn, false, &rc) == XEN_VMM_PAGE_RETIRED
+           ? "retired" : "to be retired when it is free");
+}
+
+static void cf_check do_found(void *unused)
+{
+    struct found found;
+    domid_t owner;
+
     for ( ; ; )
     {
-        spin_lock_irq(&ce_lock);
-        if ( ce_cons == ce_prod )
+        spin_lock_irq(&found_lock);
+        if ( found_cons == found_prod )
         {
-            spin_unlock_irq(&ce_lock);
+            spin_unlock_irq(&found_lock);
             break;
         }
-        mfn = ce_ring[ce_cons++ % CE_RING];
-        spin_unlock_irq(&ce_lock);
+        found = found_ring[found_cons++ % FOUND_RING];
+        spin_unlock_irq(&found_lock);
 
-        spin_lock(&table_lock);
-        counts.nr_corrected++;
-        over = fill_bucket(mfn, NOW());
-        sequence++;
-        spin_unlock(&table_lock);
-
-        if ( !over || !mfn_valid(_mfn(mfn)) ||
-             !page_is_ram_type(mfn, RAM_TYPE_CONVENTIONAL) )
-            continue;
-
-        record(mfn, XEN_VMM_CAUSE_CORRECTED, true, &again);
-        printk(XENLOG_WARNING "Retired pages: %#lx has too many corrected "
-               "errors: %s\n", mfn,
-               take_out(mfn, false, &rc) == XEN_VMM_PAGE_RETIRED
-               ? "retired" : "to be retired when it is free");
+        if ( found.lost )
+            /* Whatever the outcome: nobody has met it. */
+            vmm_memerr_uncorrected(pfn_to_paddr(found.mfn), true, NULL,
+                                   &owner);
+        else
+            corrected(found.mfn);
     }
 
     grow();

@@ -4,7 +4,9 @@
  * would report it: its registers are interposed by Xen, and an uncorrected one
  * comes with a machine check.
  *
- *   mce DOMID ADDRESS corrected|uncorrected
+ *   mce DOMID ADDRESS corrected|deferred|uncorrected
+ *
+ * Deferred: lost, found by a scrubber, and met by nobody yet.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +21,17 @@
 #define RESTARTABLE 5ull        /* RIPV, MCIP */
 /* Valid, enabled, with an address and more; a load from memory. */
 #define CORRECTED 0x9c00000000000135ull
+#define DEFERRED 0x9c00100000000135ull
 #define UNCORRECTED 0xbc00000000000135ull
+
+static const struct {
+    const char *name;
+    uint64_t status;
+} kinds[] = {
+    { "corrected", CORRECTED }, { "deferred", DEFERRED },
+    { "uncorrected", UNCORRECTED },
+};
+#define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static void add(struct xen_mc_msrinject *msrs, uint64_t reg, uint64_t value)
 {
@@ -34,13 +46,18 @@ int main(int argc, char **argv)
                          .interface_version = XEN_MCA_INTERFACE_VERSION };
     struct xen_mc_msrinject *msrs = &mc.u.mc_msrinject;
     xc_interface *xch = xc_interface_open(NULL, NULL, 0);
-    int corrected;
+    unsigned int kind = 0;
+    int met;
 
-    if (argc != 4 || !xch) {
-        fputs("usage: mce DOMID ADDRESS corrected|uncorrected\n", stderr);
+    while (argc == 4 && kind < NR_KINDS && strcmp(argv[3], kinds[kind].name)) {
+        kind++;
+    }
+    if (argc != 4 || kind == NR_KINDS || !xch) {
+        fputs("usage: mce DOMID ADDRESS corrected|deferred|uncorrected\n",
+              stderr);
         return 2;
     }
-    corrected = !strcmp(argv[3], "corrected");
+    met = kinds[kind].status == UNCORRECTED;
 
     /* The address alone is one of the domain. */
     msrs->mcinj_flags = MC_MSRINJ_F_INTERPOSE | MC_MSRINJ_F_GPADDR;
@@ -53,15 +70,15 @@ int main(int argc, char **argv)
     memset(msrs, 0, sizeof(*msrs));
     msrs->mcinj_flags = MC_MSRINJ_F_INTERPOSE;
     add(msrs, BANK_STATUS + 2, 0);
-    add(msrs, BANK_STATUS, corrected ? CORRECTED : UNCORRECTED);
-    if (!corrected) {
+    add(msrs, BANK_STATUS, kinds[kind].status);
+    if (met) {
         add(msrs, MCG_STATUS, RESTARTABLE);
     }
     if (xc_mca_op(xch, &mc)) {
         perror("mce: registers");
         return 1;
     }
-    if (!corrected) {
+    if (met) {
         memset(&mc.u, 0, sizeof(mc.u));
         mc.cmd = XEN_MC_mceinject;
         if (xc_mca_op(xch, &mc)) {

@@ -94,6 +94,17 @@ int fake_page_move(struct domain *d, mfn_t mfn)
     return 0;
 }
 
+static unsigned int nr_lost;
+
+enum vmm_memerr vmm_memerr_uncorrected(paddr_t addr, bool restartable,
+                                       const struct domain *running,
+                                       domid_t *owner)
+{
+    HN_CHECK(!table_lock.held && restartable && !running && addr && owner);
+    nr_lost++;
+    return VMM_MEMERR_RECOVERED;
+}
+
 static void start(const struct xen_vmm_retire_entry *entries, unsigned int nr)
 {
     unsigned long mfn;
@@ -105,7 +116,7 @@ static void start(const struct xen_vmm_retire_entry *entries, unsigned int nr)
     memset(&counts, 0, sizeof(counts));
     memset(buckets, 0, sizeof(buckets));
     memset(model, 0, sizeof(model));
-    ce_prod = ce_cons = 0;
+    found_prod = found_cons = nr_lost = 0;
     ce_threshold = 50;
     ce_window_s = 24 * 3600;
     may_move = true;
@@ -379,11 +390,11 @@ static void op__no_memory(void)
     finish();
 }
 
-static void corrected(uint64_t mfn, unsigned int nr)
+static void found_corrected(uint64_t mfn, unsigned int nr)
 {
     while (nr--) {
-        vmm_retire_corrected(mfn << PAGE_SHIFT);
-        do_corrected(NULL);
+        vmm_retire_found(mfn << PAGE_SHIFT, false);
+        do_found(NULL);
     }
 }
 
@@ -402,32 +413,32 @@ static void corrected__the_bucket_leaks(void)
 
     start(NULL, 0);
     config(4, 100);
-    corrected(50, 3);
+    found_corrected(50, 3);
     CU_ASSERT_PTR_NULL(lookup(50));
-    corrected(50, 1);
+    found_corrected(50, 1);
     CU_ASSERT_PTR_NOT_NULL(lookup(50));
     CU_ASSERT_EQUAL(lookup(50)->cause, XEN_VMM_CAUSE_CORRECTED);
 
     /* One each 25 s leaks away as fast as it comes; each 20 s does not. */
     for (i = 0; i < 50; i++) {
-        corrected(60, 1);
+        found_corrected(60, 1);
         hn.now += SECONDS(25);
     }
     CU_ASSERT_PTR_NULL(lookup(60));
     for (i = 0; i < 50; i++) {
-        corrected(61, 1);
+        found_corrected(61, 1);
         hn.now += SECONDS(20);
     }
     CU_ASSERT_PTR_NOT_NULL(lookup(61));
 
     config(0, 100);
-    corrected(70, 500);
+    found_corrected(70, 500);
     CU_ASSERT_PTR_NULL(lookup(70));
     config(1, 1);
-    corrected(71, 1);
+    found_corrected(71, 1);
     CU_ASSERT_PTR_NOT_NULL(lookup(71));
     /* No memory of ours. */
-    corrected(HN_FRAMES + 5, 3);
+    found_corrected(HN_FRAMES + 5, 3);
     CU_ASSERT_PTR_NULL(lookup(HN_FRAMES + 5));
     finish();
 }
@@ -439,12 +450,12 @@ static void corrected__more_than_buckets(void)
 
     start(NULL, 0);
     config(10, 1000);
-    corrected(5, 9);
+    found_corrected(5, 9);
     for (mfn = 10; mfn < 10 + NR_BUCKETS + 100; mfn++) {
-        corrected(mfn, 1);
+        found_corrected(mfn, 1);
     }
     CU_ASSERT_PTR_NULL(lookup(5));
-    corrected(5, 1);
+    found_corrected(5, 1);
     CU_ASSERT_PTR_NOT_NULL(lookup(5));
     finish();
 }
@@ -455,14 +466,15 @@ static void corrected__burst(void)
     unsigned int i;
 
     start(NULL, 0);
-    for (i = 0; i < 10 * CE_RING; i++) {
-        vmm_retire_corrected((uint64_t)(1 + i) << PAGE_SHIFT);
+    for (i = 0; i < 10 * FOUND_RING; i++) {
+        vmm_retire_found((uint64_t)(1 + i) << PAGE_SHIFT, i % 2);
     }
-    do_corrected(NULL);
-    CU_ASSERT_EQUAL(counts.nr_corrected, CE_RING);
-    vmm_retire_corrected(1 << PAGE_SHIFT);
-    do_corrected(NULL);
-    CU_ASSERT_EQUAL(counts.nr_corrected, CE_RING + 1);
+    do_found(NULL);
+    CU_ASSERT_EQUAL(counts.nr_corrected, FOUND_RING / 2);
+    CU_ASSERT_EQUAL(nr_lost, FOUND_RING / 2);
+    vmm_retire_found(1 << PAGE_SHIFT, false);
+    do_found(NULL);
+    CU_ASSERT_EQUAL(counts.nr_corrected, FOUND_RING / 2 + 1);
     finish();
 }
 
@@ -473,11 +485,11 @@ static void corrected__moved(void)
     config(1, 1);
     own(50, true);
     own(51, true);
-    corrected(50, 1);
+    found_corrected(50, 1);
     CU_ASSERT_EQUAL(counts.nr_moved, 1);
     CU_ASSERT_PTR_NULL(mfn_to_page(_mfn(50))->owner);
     may_move = false;
-    corrected(51, 1);
+    found_corrected(51, 1);
     CU_ASSERT_PTR_NOT_NULL(mfn_to_page(_mfn(51))->owner);
     may_move = true;
     CU_ASSERT_EQUAL(change_one(XEN_VMM_CHANGE_RETIRE, 51,

@@ -442,6 +442,7 @@ bool hn_take(unsigned int reqclass, struct xen_vmm_request *req_out);
 #define rdtsc() (++hn.now)
 #define cpu_khz 1000ul
 #define MB(n) ((n) << 20)
+#define pfn_to_paddr(pfn) ((paddr_t)(pfn) << PAGE_SHIFT)
 #define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
 #define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define max(a, b) ((a) > (b) ? (a) : (b))

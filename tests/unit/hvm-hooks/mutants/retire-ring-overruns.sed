@@ -1,2 +1,2 @@
 # hvm-hooks/vmm_retire.c
-s/if \( ce_prod - ce_cons < CE_RING \)/if ( 1 )/
+s/if \( found_prod - found_cons < FOUND_RING \)/if ( 1 )/
