@@ -1,12 +1,15 @@
 #!/bin/sh
+# The stack is up: Xen, dom0, a guest that answers and whose memory is right.
 # XENMEM_vmm_op refuses what is wrong: bad domids, gfns, counts, pointers and
 # states from the control domain; everything from a domain without privilege.
 # lab: --timeout 240
 # files: progs/build/vmmop progs/build/denied
 set -eux
 
+xl info | grep -q 'xen_version.*4.17'
 lab-guest create g
-lab-guest run g 'memcheck --size 64M --passes 1 --all'
+if lab-guest run g 'exit 3'; then exit 1; fi
+lab-guest run g 'memcheck --size 64M --passes 2 --order random --write-percent 20 --all'
 xl pause g
 ./vmmop abuse "$(xl domid g)" 1 3000 >abuse.log || { cat abuse.log; exit 1; }
 cat abuse.log
@@ -34,4 +37,8 @@ until xl dmesg | grep -q 'denied: calls='; do
 done
 xl dmesg | grep 'denied: '
 xl dmesg | grep -q 'denied: calls=550 failures=0'
+
+xl save g /tmp/save 2>/dev/null
+xl restore /tmp/save
+xl list g
 lab-guest destroy g
