@@ -30,6 +30,8 @@ boolean_param("retire", opt_retire);
 
 /* An area of 64 MiB, the grain of the memory map's identity. */
 #define MAP_SHIFT 26
+/* What Xen allocates its own tables in, 2 MiB: useless with a page less. */
+#define CHUNK_ORDER 9
 
 static const module_t *__initdata modules;
 static unsigned int __initdata nr_modules;
@@ -85,13 +87,15 @@ static uint64_t __init hash_memory_map(void)
 
 static const char *__init check_entries(
     const struct xen_vmm_retire_entry *entry, unsigned int nr,
-    uint64_t *nr_pages)
+    uint64_t *nr_chunks)
 {
-    uint64_t next = 0;
+    uint64_t next = 0, next_chunk = 0;
     unsigned int i;
 
-    for ( *nr_pages = i = 0; i < nr; i++ )
+    for ( *nr_chunks = i = 0; i < nr; i++ )
     {
+        uint64_t chunk = max(entry[i].mfn >> CHUNK_ORDER, next_chunk);
+
         if ( !entry[i].nr_pages || entry[i].mfn < next ||
              entry[i].mfn + entry[i].nr_pages >
              (1ULL << XEN_VMM_RETIRE_MFN_BITS) ||
@@ -101,7 +105,8 @@ static const char *__init check_entries(
              entry[i]._res1[1] || entry[i]._res1[2] )
             return "an entry has an unknown cause";
         next = entry[i].mfn + entry[i].nr_pages;
-        *nr_pages += entry[i].nr_pages;
+        next_chunk = ((next - 1) >> CHUNK_ORDER) + 1;
+        *nr_chunks += next_chunk - chunk;
     }
 
     return NULL;
@@ -109,7 +114,7 @@ static const char *__init check_entries(
 
 /* Why it is not to be believed; NULL if it is. */
 static const char *__init check_list(const void *data, size_t size,
-                                     uint64_t *nr_pages)
+                                     uint64_t *nr_chunks)
 {
     const struct xen_vmm_retire_list *list = data;
     struct xen_vmm_retire_list head;
@@ -135,7 +140,7 @@ static const char *__init check_list(const void *data, size_t size,
     if ( xxh64_digest(&state) != list->checksum )
         return "its checksum is wrong";
 
-    return check_entries((const void *)(list + 1), list->nr_entries, nr_pages);
+    return check_entries((const void *)(list + 1), list->nr_entries, nr_chunks);
 }
 
 /* Whether it is the list that counts, of those seen so far. */
@@ -148,8 +153,8 @@ static bool __init take_list(const struct xen_vmm_retire_list *list,
         [XEN_VMM_SOURCE_VARIABLE] = "EFI variable",
     };
     uint8_t outcome = XEN_VMM_LIST_TAKEN;
-    uint64_t nr_pages = 0;
-    const char *why = check_list(list, size, &nr_pages);
+    uint64_t nr_chunks = 0;
+    const char *why = check_list(list, size, &nr_chunks);
 
     if ( why )
     {
@@ -161,10 +166,10 @@ static bool __init take_list(const struct xen_vmm_retire_list *list,
         outcome = XEN_VMM_LIST_IGNORED;
         why = "retire=no";
     }
-    else if ( nr_pages > nr_ram_pages / 2 )
+    else if ( nr_chunks << CHUNK_ORDER > nr_ram_pages / 2 )
     {
         outcome = XEN_VMM_LIST_TOO_MUCH;
-        why = "it has most of the memory";
+        why = "it is all over the memory";
     }
 
     if ( vmm_retire_boot.list == XEN_VMM_LIST_TAKEN )
@@ -189,8 +194,8 @@ static bool __init take_list(const struct xen_vmm_retire_list *list,
         list->memory_map_hash &&
         list->memory_map_hash != vmm_retire_boot.memory_map_hash;
     entries = (const void *)(list + 1);
-    printk("Retired pages: %u entries, %"PRIu64" pages, list %"PRIu64" of the "
-           "%s%s\n", nr_entries, nr_pages, list->generation, names[source],
+    printk("Retired pages: %u entries, list %"PRIu64" of the %s%s\n",
+           nr_entries, list->generation, names[source],
            vmm_retire_boot.map_changed
            ? "; the memory map is another one now" : "");
 

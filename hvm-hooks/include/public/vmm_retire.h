@@ -185,7 +185,7 @@ struct xen_vmm_config_op {
 #define XEN_VMM_LIST_TAKEN              1
 #define XEN_VMM_LIST_DAMAGED            2 /* magic, but not what follows */
 #define XEN_VMM_LIST_IGNORED            3 /* retire=no */
-#define XEN_VMM_LIST_TOO_MUCH           4 /* it names most of the memory */
+#define XEN_VMM_LIST_TOO_MUCH           4 /* most areas of 2 MiB have one */
 struct xen_vmm_retire_stat {
     uint64_aligned_t generation;        /* of the list that was taken */
     uint64_aligned_t memory_map_hash;   /* of this boot; never 0 */

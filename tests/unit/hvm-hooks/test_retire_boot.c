@@ -20,6 +20,8 @@ static const struct vmm_retired pages[] = {
     { .mfn = 1ul << 30, .nr_pages = 1, .cause = VMM_RETIRE_ADMIN },
 };
 #define NR (sizeof(pages) / sizeof(pages[0]))
+/* Of 2 MiB, as Xen thinks that the machine has. */
+#define NR_CHUNKS 16u
 
 static uint8_t kernel[64];
 static module_t mods[3];
@@ -46,7 +48,7 @@ static void claim(void)
     memset(&vmm_retire_boot, 0, sizeof(vmm_retire_boot));
     hn_said[0] = '\0';
     module_map = 6;
-    vmm_retire_boot_claim(&module_map, &mbi, HN_FRAMES);
+    vmm_retire_boot_claim(&module_map, &mbi, NR_CHUNKS * 512);
 }
 
 /* With the list as the module at `index'. */
@@ -213,9 +215,8 @@ static void claim__bad_entries(void)
 
 static void claim__not_wanted(void)
 {
-    static const struct vmm_retired most[] = {
-        { .mfn = 1, .nr_pages = HN_FRAMES / 2 + 1 },
-    };
+    struct vmm_retired most[NR_CHUNKS];
+    unsigned int i, nr;
 
     start(1);
     opt_retire = false;
@@ -223,13 +224,22 @@ static void claim__not_wanted(void)
     CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_IGNORED);
     CU_ASSERT_EQUAL(module_map, 4);
     opt_retire = true;
-    free(list);
-    CU_ASSERT_EQUAL_FATAL(vmm__retirelist_encode(most, 1, 5, 0, &list,
-                                                 &list_size), 0);
-    mods[1].data = list;
-    mods[1].mod_end = (uint32_t)list_size;
-    claim();
-    CU_ASSERT_EQUAL(vmm_retire_boot.list, XEN_VMM_LIST_TOO_MUCH);
+    /* A page in each of half of the chunks, the first ones' in two; more. */
+    for (i = 0; i < NR_CHUNKS; i++) {
+        most[i] = (struct vmm_retired){ .mfn = 512 * i + 7, .nr_pages = 1 };
+    }
+    most[0].mfn = 511;
+    most[0].nr_pages = 2;
+    for (nr = NR_CHUNKS / 2; nr <= NR_CHUNKS / 2 + 1; nr++) {
+        free(list);
+        CU_ASSERT_EQUAL_FATAL(vmm__retirelist_encode(most, nr, 5, 0, &list,
+                                                     &list_size), 0);
+        mods[1].data = list;
+        mods[1].mod_end = (uint32_t)list_size;
+        claim();
+        CU_ASSERT_EQUAL(vmm_retire_boot.list, nr == NR_CHUNKS / 2
+                        ? XEN_VMM_LIST_TAKEN : XEN_VMM_LIST_TOO_MUCH);
+    }
     finish();
 }
 
