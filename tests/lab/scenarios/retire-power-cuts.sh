@@ -22,7 +22,7 @@ check_kept() {
          $1 == "-" && $2 in is { print $0, "is", is[$2]; bad = 1 }
          END { print nr + 0, "retired pages, as acknowledged"; exit bad }' \
         pages kept
-    cut -d ' ' -f 1 pages | ./frames
+    awk '$2 == "retired" { print $1 }' pages | ./frames
 }
 
 # What an AMD CPU reports of a load that cannot be corrected.

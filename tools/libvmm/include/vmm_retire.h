@@ -219,8 +219,9 @@ int vmm_record_set_dimms(vmm_record *record, const struct vmm_dimm *dimms,
                          struct vmm_dimm_changes *changes_out);
 
 /*
- * When it returns, it survives a power cut: the copy, then the boot loader's
- * list.  On an error what was saved before is there still.
+ * When it returns, it survives a power cut: the boot loader's list, EFI's
+ * variable, then the copy, which is written also if the list cannot be.  On an
+ * error what was saved before is there still.
  * memory_map_hash: of the machine as it is.
  * Errors: VMM_E_NOSPC, VMM_E_IO, VMM_E_NOMEM.
  */

@@ -2,9 +2,10 @@
 /*
  * record.c: the record of retired pages, in two copies in turn.
  *
- * A save goes to the copy that is older, so that the other one is whole
- * whatever becomes of it, and only then to the boot loader's list, which is
- * thus never newer than the record.
+ * A save goes to the boot loader's list first: of a power cut on the way the
+ * next boot knows at once, and whoever opens the record has the list's pages
+ * from the hypervisor.  Then to the copy that is older, so that the other one
+ * is whole whatever becomes of it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,35 +202,48 @@ static void set_variable(struct vmm_record *record, const void *data,
     record->variable_rc = rc;
 }
 
-int vmm_record_save(struct vmm_record *record, uint64_t memory_map_hash)
+/* To the copy that is older. */
+static int put_copy(struct vmm_record *record,
+                    const struct vmm__retirefile *file)
 {
-    struct vmm__retirefile file = record->file;
     void *data;
     size_t size;
     int rc;
 
-    file.generation++;
-    rc = vmm__retirefile_encode(&file, &data, &size);
+    rc = vmm__retirefile_encode(file, &data, &size);
     if (rc) {
         return rc;
     }
-    rc = replace(record, record->copies[file.generation % NR_COPIES], data,
+    rc = replace(record, record->copies[file->generation % NR_COPIES], data,
                  size);
     free(data);
-    if (rc) {
-        return rc;
-    }
-    record->file.generation = file.generation;
+    return rc;
+}
+
+int vmm_record_save(struct vmm_record *record, uint64_t memory_map_hash)
+{
+    struct vmm__retirefile file = record->file;
+    int rc, list_rc = 0;
+    void *data;
+    size_t size;
+
+    file.generation++;
     rc = vmm__retirelist_encode(file.entries, file.nr_entries,
                                 file.generation, memory_map_hash, &data,
                                 &size);
     if (rc) {
         return rc;
     }
+    if (record->list_path) {
+        list_rc = put_list(record, data, size);
+    }
     set_variable(record, data, size);
-    rc = record->list_path ? put_list(record, data, size) : 0;
     free(data);
-    return rc;
+    rc = put_copy(record, &file);
+    if (!rc) {
+        record->file.generation = file.generation;
+    }
+    return rc ? rc : list_rc;
 }
 
 uint32_t vmm_record_nr(const struct vmm_record *record)
