@@ -337,12 +337,12 @@ const struct vmm__json_value *vmm__json_root(const struct vmm__json *json)
 
 enum vmm__json_type vmm__json_type(const struct vmm__json_value *value)
 {
-    return value->type;
+    return value ? value->type : VMM__JSON_NULL;
 }
 
 uint32_t vmm__json_nr(const struct vmm__json_value *value)
 {
-    return value->nr;
+    return value ? value->nr : 0;
 }
 
 const struct vmm__json_value *vmm__json_at(const struct vmm__json_value *value,

@@ -42,6 +42,7 @@ int vmm__json_parse(const char *text, size_t len_bytes,
 void vmm__json_free(struct vmm__json *json);    /* NULL is fine */
 const struct vmm__json_value *vmm__json_root(const struct vmm__json *json);
 
+/* A member that is not there (NULL) is one that is null, and has nothing. */
 enum vmm__json_type vmm__json_type(const struct vmm__json_value *value);
 /* Members of an object, elements of an array; else 0. */
 uint32_t vmm__json_nr(const struct vmm__json_value *value);
