@@ -3,7 +3,7 @@
 # touches it, and to nobody else, also in a domain that is migrated or paged; a
 # guest without machine checks is stopped; one that has too many corrected
 # errors is moved, unseen.
-# lab: --nvme --nvme-size 256M --timeout 400 --allow domain_crash --allow crashed.on
+# lab: --nvme --nvme-size 256M --timeout 600 --allow domain_crash --allow crashed.on
 # files: progs/build/mce progs/build/logdirty
 set -eu
 

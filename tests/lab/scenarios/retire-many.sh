@@ -3,7 +3,7 @@
 # lists of 4,096 and of 65,536 pages, none beside another, and twelve pages of
 # Xen's option badpage=: all are out of use, also when guests have all memory,
 # and the boot takes so much longer.
-# lab: --grub uefi --timeout 500 --xen-args badpage=0x140001,0x140013,0x140225,0x140437,0x140649,0x14085b,0x140a6d,0x140c7f,0x140e91,0x1410a3,0x1412b5,0x1414c7
+# lab: --grub uefi --timeout 600 --xen-args badpage=0x140001,0x140013,0x140225,0x140437,0x140649,0x14085b,0x140a6d,0x140c7f,0x140e91,0x1410a3,0x1412b5,0x1414c7
 # files: progs/build/recordpages progs/build/frames
 set -eu
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What becomes of lost pages that are no ordinary memory of a guest with machine
 # checks: of Xen's heap, of a PV domain, of memory populated on demand.
-# lab: --timeout 300 --allow domain_crash --allow crashed.on
+# lab: --timeout 500 --allow domain_crash --allow crashed.on
 # files: progs/build/frames progs/build/pvframe
 set -eu
 
