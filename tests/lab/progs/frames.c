@@ -18,6 +18,7 @@
 
 /* What Xen puts where there is none is all beyond. */
 #define GFN_BITS 40
+#define SHOWN 5
 
 int main(void)
 {
@@ -43,10 +44,12 @@ int main(void)
         }
         for (mfn = first; mfn < first + nr && mfn < max_mfn; mfn++) {
             listed++;
-            if (!(m2p[mfn] >> GFN_BITS)) {
+            if (m2p[mfn] >> GFN_BITS) {
+                continue;
+            }
+            if (bad++ < SHOWN) {
                 printf("frame 0x%lx is gfn 0x%" PRIx64 " of somebody\n", mfn,
                        (uint64_t)m2p[mfn]);
-                bad++;
             }
         }
     }
