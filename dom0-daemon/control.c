@@ -250,7 +250,9 @@ static void client_serve(struct client *client)
         if (client->nr_requests >= REQUESTS_MAX ||
             client->unread_bytes + evbuffer_get_length(client->held) >=
             UNREAD_BYTES_MAX) {
+            /* Else, with a full buffer, libevent would call on and on. */
             client->waiting = true;
+            (void)bufferevent_disable(client->bev, EV_READ);
             return;
         }
         line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
@@ -307,6 +309,9 @@ static void client_flush(struct client *client)
 
     if (client->waiting) {
         client_serve(client);
+        if (!client->waiting && !client->closing && !client->half_closed) {
+            (void)bufferevent_enable(client->bev, EV_READ);
+        }
     }
     if (evbuffer_get_length(client->held)) {
         (void)bufferevent_write_buffer(client->bev, client->held);
