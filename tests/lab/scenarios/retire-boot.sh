@@ -2,7 +2,7 @@
 # An error in a page that nobody has: the power fails as soon as it is
 # recorded, and no later boot uses the page, until its DIMM is another one.
 # Through a disk and GRUB.
-# lab: --grub bios --timeout 400
+# lab: --grub bios --timeout 600
 # files: progs/build/frames
 set -eu
 

@@ -2,7 +2,7 @@
 # Power cuts at random instants while pages are retired and released: what was
 # acknowledged is so at the next boot, from Xen's first allocation on, and no
 # list is refused.
-# lab: --grub bios --timeout 400
+# lab: --grub bios --timeout 600
 # files: progs/build/frames
 set -eu
 
