@@ -108,7 +108,7 @@ int metrics_write(const char *path, const struct metrics *metrics)
     FILE *f = NULL;
     int fd, rc = VMM_E_IO;
 
-    /* A name that is not collected; and no space is left by a crash twice. */
+    /* A name that is not collected; what a crash leaves is written over. */
     if (asprintf(&aside, "%s.new", path) < 0) {
         return VMM_E_NOMEM;
     }

@@ -24,7 +24,6 @@ struct retire {
     const char *metrics_path;   /* the configuration's */
     int metrics_rc;             /* of the last time */
     uint64_t nr_pages[VMM_RETIRE_NR_STATES];    /* when it was last read */
-    bool list_is_known;         /* the record has seen the boot's list */
     bool unsaved;               /* the record has what no copy has */
     bool may_move;              /* a page is pending that is worth a try */
     struct vmm_retired entries[ENTRIES];
@@ -68,16 +67,17 @@ static void tell(const struct vmm_retired *entry)
              vmm_retire_state_name(entry->state), owner);
 }
 
-/* Of the boot's list, and nothing happened to it: it is no news. */
-static bool is_listed(const struct retire *retire,
-                      const struct vmm_retired *entry)
+/* Of the boot's list, and nothing happened to it since. */
+static bool is_listed(const struct vmm_retired *entry)
 {
-    return retire->list_is_known && entry->from_boot_list &&
-           !entry->nr_errors;
+    return entry->from_boot_list && !entry->nr_errors;
 }
 
-/* What the hypervisor has is recorded, and told when that is safe. */
-static int sync_record(struct retire *retire)
+/*
+ * What the hypervisor has, of the boot's list or else, is recorded, and told
+ * when that is safe.
+ */
+static int sync_record(struct retire *retire, bool listed)
 {
     uint64_t next_mfn = 0;
     bool more = true, changed;
@@ -100,7 +100,7 @@ static int sync_record(struct retire *retire)
             retire->nr_pages[entry.state] += entry.nr_pages;
             retire->may_move |= entry.state == VMM_RETIRE_PENDING &&
                                 !entry.broken;
-            if (is_listed(retire, &entry)) {
+            if (is_listed(&entry) != listed) {
                 continue;
             }
             rc = vmm_record_add(retire->record, &entry, &changed);
@@ -152,7 +152,7 @@ void retire_look(struct retire *retire)
         return;
     }
     /* What comes meanwhile is of a later sequence. */
-    if (!sync_record(retire)) {
+    if (!sync_record(retire, false)) {
         retire->sequence = stat.sequence;
         put_metrics(retire, &stat);
     }
@@ -278,13 +278,12 @@ static uint64_t release_strangers(struct retire *retire, uint64_t mfn,
 
 /*
  * Pages of the boot's list that are not recorded any more: their module was
- * replaced, or they were released, and the power failed before the list was
- * written.
+ * replaced, or the list could not be written when they were released.
  */
 static void find_released(struct retire *retire)
 {
     uint64_t next_mfn = 0, nr_released = 0;
-    bool more = retire->list_is_known;
+    bool more = true;
     uint32_t i, nr;
 
     while (more) {
@@ -293,7 +292,7 @@ static void find_released(struct retire *retire)
             return;
         }
         for (i = 0; i < nr; i++) {
-            if (is_listed(retire, &retire->entries[i])) {
+            if (is_listed(&retire->entries[i])) {
                 nr_released += release_strangers(
                     retire, retire->entries[i].mfn,
                     retire->entries[i].nr_pages);
@@ -379,22 +378,23 @@ int retire_configure(struct retire *retire, const struct conf *conf)
 }
 
 /*
- * What the hypervisor has is recorded first, since it is of the modules that
- * there were; then the pages follow them, in the record and in the hypervisor.
+ * A list that the record has not seen is recorded first, since it is of the
+ * modules that there were; then the pages follow these, in the record and in
+ * the hypervisor.  What has failed since the boot is of the modules that there
+ * are: it is recorded after that, by retire_look().
  */
-static int catch_up(struct retire *retire, const struct conf *conf)
+static int catch_up(struct retire *retire, const struct conf *conf,
+                    bool list_is_known)
 {
     bool changed;
     int rc;
 
-    rc = sync_record(retire);
+    rc = list_is_known ? 0 : sync_record(retire, true);
     rc = rc ? rc : dimms_update(retire->record, conf->smbios_path, &changed);
     if (rc) {
         return rc;
     }
     retire->unsaved |= changed;
-    /* From here on what is in the list only is none that was forgotten. */
-    retire->list_is_known = true;
     rc = save(retire);
     if (!rc) {
         find_released(retire);
@@ -426,11 +426,9 @@ static int start(struct retire *retire, const struct conf *conf)
          stat.generation != vmm_record_generation(retire->record))) {
         retire->unsaved = true;
     }
-    retire->list_is_known = stat.list == VMM_MACHINE_LIST_TAKEN &&
-                            stat.generation <=
-                            vmm_record_generation(retire->record);
     /* A disk that is full today is no reason not to start. */
-    (void)catch_up(retire, conf);
+    (void)catch_up(retire, conf, stat.generation <=
+                                 vmm_record_generation(retire->record));
     retire_look(retire);
     return 0;
 }

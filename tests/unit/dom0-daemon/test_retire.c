@@ -201,6 +201,8 @@ static void put_smbios(const char *serial, const char *next_serial)
     CU_ASSERT_EQUAL(fclose(f), 0);
 }
 
+static uint64_t fails_early_mfn;
+
 /* The next boot: what the loader has is what Xen gets. */
 static void reboot(bool with_list)
 {
@@ -220,6 +222,9 @@ static void reboot(bool with_list)
         boot = (struct vmm_machine_stat){
             .list = VMM_MACHINE_LIST_TAKEN, .generation = generation,
         };
+    }
+    if (fails_early_mfn) {
+        put(fails_early_mfn, VMM_RETIRE_UNCORRECTED, VMM_RETIRE_RETIRED);
     }
     sequence++;
     begin();
@@ -480,6 +485,24 @@ static void boot__a_module_was_replaced(void)
     teardown();
 }
 
+/* What failed before vmmd started is of the modules that there are now. */
+static void boot__fails_in_a_new_module(void)
+{
+    setup();
+    put_smbios("S1", "S2");
+    reboot(false);
+    CU_ASSERT_EQUAL(add(100, 2, VMM_RETIRE_ADMIN), 0);
+    put_smbios("S3", "S2");
+    fails_early_mfn = 300;
+    reboot(true);
+    fails_early_mfn = 0;
+    CU_ASSERT_TRUE(vmm_record_has(retire->record, 300));
+    CU_ASSERT_FALSE(vmm_record_has(retire->record, 100));
+    CU_ASSERT_EQUAL(nr_table, 1);
+    CU_ASSERT_EQUAL(past_pages(), 2);
+    teardown();
+}
+
 static void boot__modules_changed_places(void)
 {
     setup();
@@ -573,6 +596,7 @@ static const struct ut_case cases[] = {
     UT_CASE(configure__while_it_runs),
     UT_CASE(boot__without_the_list),
     UT_CASE(boot__a_module_was_replaced),
+    UT_CASE(boot__fails_in_a_new_module),
     UT_CASE(boot__modules_changed_places),
     UT_CASE(boot__smbios_cannot_be_read),
     UT_CASE(boot__without_the_record),
