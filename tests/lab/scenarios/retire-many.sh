@@ -37,7 +37,8 @@ xl page-stat
 case $LAB_BOOT in
 1)  heap 0
     xl page-retire 0x110000-0x11000f
-    # One bit of an entry.
+    # One bit of an entry, and none to write the list once more.
+    lab-vmmd stop
     printf '\001' | dd of=$list bs=1 seek=60 conv=notrunc 2>/dev/null
     sync
     lab-host reboot ;;
