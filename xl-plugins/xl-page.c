@@ -300,7 +300,7 @@ struct import {
     const char *cause;          /* instead of each one's own; NULL: not */
     struct vmm__json_out *params;       /* of the call that is being put
                                            together; NULL: of none */
-    enum vmm_retire_cause params_cause;
+    const char *params_cause;
     uint32_t nr;
     uint64_t nr_pages, nr_pending, nr_refused;
     int status;
@@ -335,23 +335,23 @@ static int import_pages(void *user, uint64_t mfn, uint32_t nr_pages,
                         enum vmm_retire_cause cause)
 {
     struct import *import = user;
+    const char *name = import->cause ? import->cause
+                                     : vmm_retire_cause_name(cause);
 
     while (nr_pages) {
         uint32_t part = nr_pages < PAGES_PER_CALL ? nr_pages : PAGES_PER_CALL;
 
         if (import->nr == ENTRIES_PER_CALL ||
-            (import->nr && import->params_cause != cause)) {
+            (import->nr && strcmp(import->params_cause, name))) {
             send_import(import);
             if (import->status) {
                 return VMM_E_CANCELED;
             }
         }
         if (!import->params) {
-            import->params = plugin_params("cause", import->cause
-                                           ? import->cause
-                                           : vmm_retire_cause_name(cause));
+            import->params = plugin_params("cause", name);
             vmm__json_put_array(import->params, "pages");
-            import->params_cause = cause;
+            import->params_cause = name;
         }
         vmm__json_put_array(import->params, NULL);
         vmm__json_put_u64(import->params, NULL, mfn);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* fake_vmmd.c: a server that says what it is told to; see fake_vmmd.h. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,10 @@
 #include <unistd.h>
 
 #include "format/json.h"
+#include "lib/capture.h"
 #include "lib/fake_vmmd.h"
 
+#define MAX_ARGS 24
 #define HELLO "{\"vmmd\":\"1.0\",\"protocol\":1}\n"
 
 /* False: it did not come, or not all of it. */
@@ -77,6 +80,36 @@ void fake_vmmd_stop(struct fake_vmmd *vmmd)
     (void)pthread_join(vmmd->thread, NULL);
     close(vmmd->fd);
     (void)unlink(vmmd->path);
+}
+
+int fake_vmmd_call(struct fake_vmmd *vmmd, int (*command)(int, char **),
+                   const char *const *args, char **out, char **err)
+{
+    struct capture out_capture, err_capture;
+    char *argv[MAX_ARGS + 1] = { NULL };
+    int argc = 0, status;
+
+    fake_vmmd_start(vmmd);
+    /* Each where nothing is before and after. */
+    if (asprintf(&argv[argc++], "/x/xl-%s", *args++) < 0) {
+        abort();
+    }
+    argv[argc++] = strdup("--socket");
+    argv[argc++] = strdup(vmmd->path);
+    for (; *args && argc < MAX_ARGS; args++) {
+        argv[argc++] = strdup(*args);
+    }
+    capture_begin(&out_capture, STDOUT_FILENO);
+    capture_begin(&err_capture, STDERR_FILENO);
+    optind = 0;
+    status = command(argc, argv);
+    *err = capture_end(&err_capture);
+    *out = capture_end(&out_capture);
+    fake_vmmd_stop(vmmd);
+    while (argc) {
+        free(argv[--argc]);
+    }
+    return status;
 }
 
 char *fake_vmmd_result(uint64_t id, const struct vmm_ctl_tier *tiers,

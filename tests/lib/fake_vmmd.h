@@ -29,6 +29,13 @@ struct fake_vmmd {
 void fake_vmmd_start(struct fake_vmmd *vmmd);
 void fake_vmmd_stop(struct fake_vmmd *vmmd);
 
+/*
+ * The command that xl calls args[0], with this server and the other args, up to
+ * a NULL; its exit status.  What it printed is the caller's to free.
+ */
+int fake_vmmd_call(struct fake_vmmd *vmmd, int (*command)(int, char **),
+                   const char *const *args, char **out, char **err);
+
 /* { "id": id, "result": the tiers }, a line; the caller's to free. */
 char *fake_vmmd_result(uint64_t id, const struct vmm_ctl_tier *tiers,
                        unsigned int nr, int as_array);

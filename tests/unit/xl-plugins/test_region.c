@@ -15,11 +15,9 @@ int region_main(int argc, char **argv);
 
 #include "xl-plugins/plugin.c"
 
-#include "lib/capture.h"
 #include "lib/fake_vmmd.h"
 #include "lib/ut.h"
 
-#define MAX_ARGS 24
 #define REGION "\"name\":\"r\",\"uuid\":\"u\",\"nvm\":\"/n\",\"storage\":" \
     "\"/s\",\"nr_exports\":0,\"purge_bytes_per_s\":1,\"purge_low_percent\":" \
     "10,\"purge_high_percent\":20"
@@ -39,31 +37,11 @@ static int status;
 /* args[0]: the name of the command; NULL at the end. */
 static void call(const char *answer, const char *const *args)
 {
-    struct capture out_capture, err_capture;
-    char *argv[MAX_ARGS + 1] = { NULL };
-    int argc = 0;
-
     free(out);
     free(err);
     memset(&vmmd, 0, sizeof(vmmd));
     vmmd.says[0] = answer;
-    fake_vmmd_start(&vmmd);
-    CU_ASSERT_TRUE_FATAL(asprintf(&argv[argc++], "/x/xl-%s", *args++) > 0);
-    argv[argc++] = strdup("--socket");
-    argv[argc++] = strdup(vmmd.path);
-    for (; *args; args++) {
-        argv[argc++] = strdup(*args);
-    }
-    capture_begin(&out_capture, STDOUT_FILENO);
-    capture_begin(&err_capture, STDERR_FILENO);
-    optind = 0;
-    status = region_main(argc, argv);
-    err = capture_end(&err_capture);
-    out = capture_end(&out_capture);
-    fake_vmmd_stop(&vmmd);
-    while (argc) {
-        free(argv[--argc]);
-    }
+    status = fake_vmmd_call(&vmmd, region_main, args, &out, &err);
 }
 #define CALL(answer, ...) \
     call(answer, (const char *const[]){ __VA_ARGS__, NULL })

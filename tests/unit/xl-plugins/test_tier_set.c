@@ -28,43 +28,19 @@ static int ut_nanosleep(const struct timespec *interval,
 
 #include "xl-plugins/plugin.c"
 
-#include "lib/capture.h"
 #include "lib/fake_vmmd.h"
 #include "lib/ut.h"
 
-#define MAX_ARGS 12
 #define ANSWER "{\"id\":1,\"result\":{}}\n"
 
 static struct fake_vmmd vmmd;
 static char *out, *err;
 
-/* What comes after the name of the command; returns its exit status. */
+/* Returns its exit status. */
 static int tier_set(const char *const *args)
 {
-    struct capture out_capture, err_capture;
-    char *argv[MAX_ARGS + 1] = { NULL };
-    int argc = 0, status;
-
     nr_naps = 0;
-    fake_vmmd_start(&vmmd);
-    /* Each where nothing is before and after. */
-    argv[argc++] = strdup("xl-tier-set");
-    argv[argc++] = strdup("--socket");
-    argv[argc++] = strdup(vmmd.path);
-    for (; *args; args++) {
-        argv[argc++] = strdup(*args);
-    }
-    capture_begin(&out_capture, STDOUT_FILENO);
-    capture_begin(&err_capture, STDERR_FILENO);
-    optind = 0;
-    status = tier_set_main(argc, argv);
-    err = capture_end(&err_capture);
-    out = capture_end(&out_capture);
-    fake_vmmd_stop(&vmmd);
-    while (argc) {
-        free(argv[--argc]);
-    }
-    return status;
+    return fake_vmmd_call(&vmmd, tier_set_main, args, &out, &err);
 }
 
 static void forget(void)
@@ -75,7 +51,8 @@ static void forget(void)
     memset(vmmd.says, 0, sizeof(vmmd.says));
 }
 
-#define TIER_SET(...) tier_set((const char *const[]){ __VA_ARGS__, NULL })
+#define TIER_SET(...) \
+    tier_set((const char *const[]){ "tier-set", __VA_ARGS__, NULL })
 
 /* Cases. */
 
