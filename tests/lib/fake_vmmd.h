@@ -30,8 +30,8 @@ void fake_vmmd_start(struct fake_vmmd *vmmd);
 void fake_vmmd_stop(struct fake_vmmd *vmmd);
 
 /*
- * The command that xl calls args[0], with this server and the other args, up to
- * a NULL; its exit status.  What it printed is the caller's to free.
+ * The command that xl calls args[0], with this server and the other args, up
+ * to a NULL; its exit status.  What it printed is the caller's to free.
  */
 int fake_vmmd_call(struct fake_vmmd *vmmd, int (*command)(int, char **),
                    const char *const *args, char **out, char **err);
