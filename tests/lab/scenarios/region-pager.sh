@@ -19,7 +19,13 @@ else
     # As it was when the power failed; then as vmmd finds it.
     ./regionload check /dev/dax0.0 /dev/nvme0n1
     lab-vmmd start
-    xl region-check r1
+    # Once vmmd has dropped what the domain that is gone had.
+    status=3
+    while [ $status = 3 ]; do
+        status=0
+        xl region-check r1 || status=$?
+    done
+    [ $status = 0 ]
 fi
 xl region-list
 

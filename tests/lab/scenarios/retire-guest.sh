@@ -34,7 +34,7 @@ echo 'page_ce_threshold = 2' >>/etc/xen/vmmd.conf
 lab-vmmd start
 socat -u UNIX-CONNECT:/run/xen/vmmd-mce.sock - >mce.log &
 lab-guest create g vcpus=2
-lab-guest create other memory=128
+lab-guest create other memory=192
 # Memory that is looked at again at the end.
 for name in g other; do
     lab-guest run $name 'memcheck --size 48M --order random --seconds 100000 --report 1 >/tmp/out 2>&1 & until grep -q filled /tmp/out; do sleep 0.2; done; kill -STOP $(pidof memcheck)'
