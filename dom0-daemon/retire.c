@@ -24,6 +24,7 @@ struct retire {
     const char *metrics_path;   /* the configuration's */
     int metrics_rc;             /* of the last time */
     uint64_t nr_pages[VMM_RETIRE_NR_STATES];    /* when it was last read */
+    bool list_is_known;         /* the record has seen the boot's list */
     bool unsaved;               /* the record has what no copy has */
     bool may_move;              /* a page is pending that is worth a try */
     struct vmm_retired entries[ENTRIES];
@@ -124,6 +125,15 @@ static int sync_record(struct retire *retire, bool listed)
     return 0;
 }
 
+/* Until all of it is recorded: else the next list would be without the rest. */
+static int know_list(struct retire *retire)
+{
+    int rc = retire->list_is_known ? 0 : sync_record(retire, true);
+
+    retire->list_is_known |= !rc;
+    return rc;
+}
+
 static void put_metrics(struct retire *retire,
                         const struct vmm_machine_stat *stat)
 {
@@ -152,7 +162,7 @@ void retire_look(struct retire *retire)
         return;
     }
     /* What comes meanwhile is of a later sequence. */
-    if (!sync_record(retire, false)) {
+    if (!know_list(retire) && !sync_record(retire, false)) {
         retire->sequence = stat.sequence;
         put_metrics(retire, &stat);
     }
@@ -383,13 +393,12 @@ int retire_configure(struct retire *retire, const struct conf *conf)
  * the hypervisor.  What has failed since the boot is of the modules that there
  * are: it is recorded after that, by retire_look().
  */
-static int catch_up(struct retire *retire, const struct conf *conf,
-                    bool list_is_known)
+static int catch_up(struct retire *retire, const struct conf *conf)
 {
     bool changed;
     int rc;
 
-    rc = list_is_known ? 0 : sync_record(retire, true);
+    rc = know_list(retire);
     rc = rc ? rc : dimms_update(retire->record, conf->smbios_path, &changed);
     if (rc) {
         return rc;
@@ -426,9 +435,10 @@ static int start(struct retire *retire, const struct conf *conf)
          stat.generation != vmm_record_generation(retire->record))) {
         retire->unsaved = true;
     }
+    retire->list_is_known = stat.generation <=
+                            vmm_record_generation(retire->record);
     /* A disk that is full today is no reason not to start. */
-    (void)catch_up(retire, conf, stat.generation <=
-                                 vmm_record_generation(retire->record));
+    (void)catch_up(retire, conf);
     retire_look(retire);
     return 0;
 }
