@@ -125,7 +125,7 @@ static int sync_record(struct retire *retire, bool listed)
     return 0;
 }
 
-/* Until all of it is recorded: else the next list would be without the rest. */
+/* Until all of it is recorded: the next list would be without the rest. */
 static int know_list(struct retire *retire)
 {
     int rc = retire->list_is_known ? 0 : sync_record(retire, true);
